@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.blkmount.block.open;
+
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What an image is opened with; {@link #of} gives the defaults, the {@code with} methods change one
+ * thing each.
+ *
+ * @param image the file name, or null when {@code imageOptions} names it
+ * @param imageOptions QEMU's dotted options ({@code driver}, {@code file.filename}, {@code
+ *     backing.driver} and so on); empty for a plain name
+ * @param format driver name, or null to probe
+ * @param readOnly never write
+ * @param snapshot writes go to a temporary overlay that is gone at close
+ * @param copyOnRead what is read from a backing file is stored in the image
+ * @param cache how writes meet page cache and medium
+ * @param discard what becomes of discard requests
+ * @param detectZeroes what becomes of writes of zeros
+ * @param resizable the disk may be truncated and grown by its user
+ * @param forceShare take no locks; only for reading
+ */
+public record OpenOptions(
+    @Nullable String image,
+    Map<String, String> imageOptions,
+    @Nullable String format,
+    boolean readOnly,
+    boolean snapshot,
+    boolean copyOnRead,
+    CacheMode cache,
+    DiscardMode discard,
+    DetectZeroesMode detectZeroes,
+    boolean resizable,
+    boolean forceShare) {
+
+  /** Checks that there is an image and copies the map. */
+  public OpenOptions {
+    imageOptions = Map.copyOf(imageOptions);
+    if (image == null && imageOptions.isEmpty()) {
+      throw new IllegalArgumentException("no image");
+    }
+    Objects.requireNonNull(cache);
+    Objects.requireNonNull(discard);
+    Objects.requireNonNull(detectZeroes);
+  }
+
+  /**
+   * Returns the defaults for an image by name: probed, writable, writeback, discard ignored.
+   *
+   * @param image file name, {@code file:NAME} or {@code host_device:NAME}; a name that exists as it
+   *     stands is a file name even with a colon in it
+   */
+  public static OpenOptions of(String image) {
+    return new OpenOptions(
+        image,
+        Map.of(),
+        null,
+        false,
+        false,
+        false,
+        CacheMode.WRITEBACK,
+        DiscardMode.IGNORE,
+        DetectZeroesMode.OFF,
+        false,
+        false);
+  }
+
+  /**
+   * Returns the defaults for an image that QEMU's dotted options describe.
+   *
+   * @param options such as {@code driver=qcow2}, {@code file.filename=a.qcow2}
+   */
+  public static OpenOptions ofImageOptions(Map<String, String> options) {
+    return new OpenOptions(
+        null,
+        new LinkedHashMap<>(options),
+        null,
+        false,
+        false,
+        false,
+        CacheMode.WRITEBACK,
+        DiscardMode.IGNORE,
+        DetectZeroesMode.OFF,
+        false,
+        false);
+  }
+
+  /**
+   * Returns these options with another {@code format}.
+   *
+   * @param format driver name, or null to probe
+   */
+  public OpenOptions withFormat(@Nullable String format) {
+    return new OpenOptions(
+        image,
+        imageOptions,
+        format,
+        readOnly,
+        snapshot,
+        copyOnRead,
+        cache,
+        discard,
+        detectZeroes,
+        resizable,
+        forceShare);
+  }
+
+  /**
+   * Returns these options with another {@code readOnly}.
+   *
+   * @param readOnly never write
+   */
+  public OpenOptions withReadOnly(boolean readOnly) {
+    return new OpenOptions(
+        image,
+        imageOptions,
+        format,
+        readOnly,
+        snapshot,
+        copyOnRead,
+        cache,
+        discard,
+        detectZeroes,
+        resizable,
+        forceShare);
+  }
+
+  /**
+   * Returns these options with another {@code snapshot}.
+   *
+   * @param snapshot write to a temporary overlay
+   */
+  public OpenOptions withSnapshot(boolean snapshot) {
+    return new OpenOptions(
+        image,
+        imageOptions,
+        format,
+        readOnly,
+        snapshot,
+        copyOnRead,
+        cache,
+        discard,
+        detectZeroes,
+        resizable,
+        forceShare);
+  }
+
+  /**
+   * Returns these options with another {@code copyOnRead}.
+   *
+   * @param copyOnRead store what is read from a backing file
+   */
+  public OpenOptions withCopyOnRead(boolean copyOnRead) {
+    return new OpenOptions(
+        image,
+        imageOptions,
+        format,
+        readOnly,
+        snapshot,
+        copyOnRead,
+        cache,
+        discard,
+        detectZeroes,
+        resizable,
+        forceShare);
+  }
+
+  /**
+   * Returns these options with another {@code cache}.
+   *
+   * @param cache how writes meet page cache and medium
+   */
+  public OpenOptions withCache(CacheMode cache) {
+    return new OpenOptions(
+        image,
+        imageOptions,
+        format,
+        readOnly,
+        snapshot,
+        copyOnRead,
+        cache,
+        discard,
+        detectZeroes,
+        resizable,
+        forceShare);
+  }
+
+  /**
+   * Returns these options with another {@code discard}.
+   *
+   * @param discard what becomes of discards
+   */
+  public OpenOptions withDiscard(DiscardMode discard) {
+    return new OpenOptions(
+        image,
+        imageOptions,
+        format,
+        readOnly,
+        snapshot,
+        copyOnRead,
+        cache,
+        discard,
+        detectZeroes,
+        resizable,
+        forceShare);
+  }
+
+  /**
+   * Returns these options with another {@code detectZeroes}.
+   *
+   * @param detectZeroes what becomes of writes of zeros
+   */
+  public OpenOptions withDetectZeroes(DetectZeroesMode detectZeroes) {
+    return new OpenOptions(
+        image,
+        imageOptions,
+        format,
+        readOnly,
+        snapshot,
+        copyOnRead,
+        cache,
+        discard,
+        detectZeroes,
+        resizable,
+        forceShare);
+  }
+
+  /**
+   * Returns these options with another {@code resizable}.
+   *
+   * @param resizable whether the disk's user may change its length
+   */
+  public OpenOptions withResizable(boolean resizable) {
+    return new OpenOptions(
+        image,
+        imageOptions,
+        format,
+        readOnly,
+        snapshot,
+        copyOnRead,
+        cache,
+        discard,
+        detectZeroes,
+        resizable,
+        forceShare);
+  }
+
+  /**
+   * Returns these options with another {@code forceShare}.
+   *
+   * @param forceShare take no locks
+   */
+  public OpenOptions withForceShare(boolean forceShare) {
+    return new OpenOptions(
+        image,
+        imageOptions,
+        format,
+        readOnly,
+        snapshot,
+        copyOnRead,
+        cache,
+        discard,
+        detectZeroes,
+        resizable,
+        forceShare);
+  }
+}
