@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.blkmount.block.open;
 
+import io.blkmount.block.driver.DetectZeroesMode;
+import io.blkmount.block.driver.DiscardMode;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Objects;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-package io.blkmount.block.open;
+package io.blkmount.block.driver;
 
 /** What becomes of discard requests. */
 public enum DiscardMode {
