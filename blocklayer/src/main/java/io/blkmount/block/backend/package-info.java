@@ -1,0 +1,6 @@
+// SPDX-License-Identifier: Apache-2.0
+/** The handle that code outside the block layer holds on an opened chain. */
+@NullMarked
+package io.blkmount.block.backend;
+
+import org.jspecify.annotations.NullMarked;
