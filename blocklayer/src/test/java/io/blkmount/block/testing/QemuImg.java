@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.blkmount.block.testing;
+
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+
+/** The installed qemu-img and qemu-io, as oracles. */
+public final class QemuImg {
+  private QemuImg() {}
+
+  /**
+   * What a command said.
+   *
+   * @param exitCode 0 if it is content
+   * @param output both streams
+   */
+  public record Result(int exitCode, String output) {}
+
+  /**
+   * What {@code qemu-img check} counted.
+   *
+   * @param exitCode 0 clean, 2 corrupt, 3 leaks only
+   * @param corruptions errors that lose data
+   * @param leaks clusters that nobody uses
+   * @param output all it said
+   */
+  public record Check(int exitCode, long corruptions, long leaks, String output) {
+    /** Returns whether nothing is wrong but, at most, leaks. */
+    public boolean isConsistent() {
+      return (exitCode == 0 || exitCode == 3) && corruptions == 0;
+    }
+  }
+
+  /**
+   * Runs a command to its end.
+   *
+   * @param command program and arguments
+   */
+  public static Result run(List<String> command) {
+    try {
+      Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
+      process.getOutputStream().close();
+      String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+      return new Result(process.waitFor(), output);
+    } catch (IOException e) {
+      throw new AssertionError("cannot run " + command + "; is qemu-utils installed?", e);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new AssertionError("interrupted while " + command + " ran", e);
+    }
+  }
+
+  /**
+   * Runs qemu-img and fails if it fails.
+   *
+   * @param arguments of qemu-img
+   * @return what it printed
+   */
+  public static String img(Object... arguments) {
+    return require(command("qemu-img", arguments));
+  }
+
+  /**
+   * Runs qemu-io with {@code -c} for each command and fails if it fails.
+   *
+   * @param file the image, opened as qcow2
+   * @param commands such as {@code write -P 5 0 64k}
+   * @return what it printed
+   */
+  public static String io(Path file, String... commands) {
+    List<Object> arguments = new ArrayList<>(List.of("-f", "qcow2"));
+    for (String command : commands) {
+      arguments.add("-c");
+      arguments.add(command);
+    }
+    arguments.add(file);
+    return require(command("qemu-io", arguments.toArray()));
+  }
+
+  private static List<String> command(String program, Object... arguments) {
+    List<String> command = new ArrayList<>(List.of(program));
+    for (Object argument : arguments) {
+      command.add(argument.toString());
+    }
+    return command;
+  }
+
+  private static String require(List<String> command) {
+    Result result = run(command);
+    if (result.exitCode() != 0) {
+      throw new AssertionError(
+          command + " exit code " + result.exitCode() + ": " + result.output());
+    }
+    return result.output();
+  }
+
+  /**
+   * Creates an image.
+   *
+   * @param file where
+   * @param length of the disk, as qemu-img takes it
+   * @param options for {@code -o}, comma separated, may be empty
+   */
+  public static void create(Path file, String length, String options) {
+    String some = options.isEmpty() ? "compat=1.1" : options;
+    img("create", "-q", "-f", "qcow2", "-o", some, file, length);
+  }
+
+  /**
+   * Checks a qcow2 image.
+   *
+   * @param file which
+   */
+  public static Check check(Path file) {
+    Result result = run(command("qemu-img", "check", "-f", "qcow2", "--output=json", file));
+    String output = result.output();
+    return new Check(
+        result.exitCode(), number(output, "corruptions"), number(output, "leaks"), output);
+  }
+
+  private static long number(String json, String key) {
+    Matcher matcher = Pattern.compile('"' + key + "\": (\\d+)").matcher(json);
+    return matcher.find() ? Long.parseLong(matcher.group(1)) : 0;
+  }
+
+  /**
+   * Fails unless the image is consistent and nothing leaks.
+   *
+   * @param file which
+   * @param context said in the failure
+   */
+  public static void requireClean(Path file, Object context) {
+    Check check = check(file);
+    if (check.exitCode() != 0) {
+      throw new AssertionError(context + ": qemu-img check says " + check);
+    }
+  }
+
+  /**
+   * Converts an image, backing files included, to raw.
+   *
+   * @param image qcow2
+   * @param raw written
+   */
+  public static void toRaw(Path image, Path raw) {
+    img("convert", "-f", "qcow2", "-O", "raw", image, raw);
+  }
+
+  /**
+   * Fails unless two images have the same guest content.
+   *
+   * @param a qcow2
+   * @param b raw
+   * @param context said in the failure
+   */
+  public static void requireSame(Path a, Path b, Object context) {
+    Result result = run(command("qemu-img", "compare", "-f", "qcow2", "-F", "raw", a, b));
+    if (result.exitCode() != 0) {
+      throw new AssertionError(context + ": qemu-img compare says " + result.output());
+    }
+  }
+}
