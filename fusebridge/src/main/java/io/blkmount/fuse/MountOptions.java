@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.blkmount.fuse;
+
+import java.util.List;
+
+/**
+ * How a tree is mounted.
+ *
+ * @param fsName what mount(8) shows as the source: the image's name, several joined by commas
+ * @param readOnly mount with MS_RDONLY: the kernel refuses every change with EROFS
+ * @param allowOther users other than the mounting one may come in
+ * @param uid owner of the directory and the files
+ * @param gid their group
+ * @param umask permission bits taken away from 0777 and 0666, or {@link #NO_UMASK} for 0500 and
+ *     0600
+ * @param threads how many threads wait for requests when nothing is going on, at least 1; more come
+ *     and go with the load
+ * @param extra further options as mount(8) writes them after {@code -o}, one each, without commas
+ */
+public record MountOptions(
+    String fsName,
+    boolean readOnly,
+    boolean allowOther,
+    int uid,
+    int gid,
+    int umask,
+    int threads,
+    List<String> extra) {
+  /** Only the owner has access. */
+  public static final int NO_UMASK = -1;
+
+  /** How many threads wait when the caller has no opinion: one in reserve for each that works. */
+  public static final int DEFAULT_THREADS = 2;
+
+  /** Checks the values and copies the list. */
+  public MountOptions {
+    if (threads < 1) {
+      throw new IllegalArgumentException("threads=" + threads + " is less than 1");
+    }
+    if (umask != NO_UMASK && (umask & ~0777) != 0) {
+      throw new IllegalArgumentException("umask=" + umask + " has bits outside 0777");
+    }
+    extra = List.copyOf(extra);
+  }
+
+  /**
+   * Returns the defaults: writable, private to the owner.
+   *
+   * @param fsName what mount(8) shows as the source
+   * @param uid owner of the directory and the files
+   * @param gid their group
+   */
+  public static MountOptions of(String fsName, int uid, int gid) {
+    return new MountOptions(fsName, false, false, uid, gid, NO_UMASK, DEFAULT_THREADS, List.of());
+  }
+
+  /**
+   * Returns these options, read-only or not.
+   *
+   * @param readOnly mount with MS_RDONLY
+   */
+  public MountOptions withReadOnly(boolean readOnly) {
+    return new MountOptions(fsName, readOnly, allowOther, uid, gid, umask, threads, extra);
+  }
+
+  /**
+   * Returns these options with other extra ones.
+   *
+   * @param extra as mount(8) writes them after {@code -o}
+   */
+  public MountOptions withExtra(List<String> extra) {
+    return new MountOptions(fsName, readOnly, allowOther, uid, gid, umask, threads, extra);
+  }
+}
