@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.blkmount.block.qcow2;
+
+import io.blkmount.block.bytes.Alignment;
+import io.blkmount.block.bytes.HostName;
+import io.blkmount.block.error.CorruptImageException;
+
+/**
+ * Checks single values of an image's header; every failure names the image, the field and the rule.
+ *
+ * @param imageName for messages, as the user gave it
+ */
+record HeaderRules(String imageName) {
+  /** Tables point at hosts clusters with bits 9 to 55 of an entry, so no offset reaches 2^56. */
+  static final long MAX_HOST_OFFSET = 1L << 56;
+
+  /** Fails unless {@code condition} holds. */
+  void require(boolean condition, String field, String problem) throws CorruptImageException {
+    if (!condition) {
+      throw fault(field, problem);
+    }
+  }
+
+  /** Returns an unsigned value that is in {@code min..max}. */
+  int range(String field, long value, long min, long max) throws CorruptImageException {
+    if (value < min || value > max) {
+      throw fault(field, Long.toUnsignedString(value) + " is not in " + min + ".." + max);
+    }
+    return Math.toIntExact(value);
+  }
+
+  /** Returns a host offset that is on a cluster boundary and below 2^56. */
+  long offset(String field, long offset, int clusterSize) throws CorruptImageException {
+    if (offset < 0 || offset >= MAX_HOST_OFFSET) {
+      throw fault(field, hex(offset) + " is not below 2^56");
+    }
+    if (!Alignment.isAligned(offset, clusterSize)) {
+      throw fault(field, hex(offset) + " is not a multiple of the cluster size " + clusterSize);
+    }
+    return offset;
+  }
+
+  /** Returns what to throw for a field that breaks its rule. */
+  CorruptImageException fault(String field, String problem) {
+    return new CorruptImageException(message("header field " + field + ": " + problem));
+  }
+
+  /** Returns a message that starts with the image. */
+  String message(String problem) {
+    return "image \"" + HostName.printable(imageName) + "\": " + problem;
+  }
+
+  static String hex(long value) {
+    return "0x" + Long.toHexString(value);
+  }
+}
