@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.blkmount.block.request;
+
+import io.blkmount.block.bytes.Alignment;
+import io.blkmount.block.bytes.Zeroes;
+import io.blkmount.block.driver.BlockLimits;
+import io.blkmount.block.driver.DriverInstance;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import org.jspecify.annotations.Nullable;
+
+/** One node as the classes of this package share it: its instance, its requests, what is below. */
+final class Layer {
+  private final DriverInstance instance;
+  private final RequestTracker tracker = new RequestTracker();
+  private final LayerReader reader;
+
+  /** Changes only while this node is drained; volatile so that the next request sees it. */
+  private volatile @Nullable Layer backing;
+
+  Layer(DriverInstance instance) {
+    this.instance = instance;
+    this.reader = new LayerReader(instance);
+  }
+
+  DriverInstance instance() {
+    return instance;
+  }
+
+  BlockLimits limits() {
+    return instance.limits();
+  }
+
+  RequestTracker tracker() {
+    return tracker;
+  }
+
+  @Nullable Layer backing() {
+    return backing;
+  }
+
+  void attachBacking(@Nullable Layer layer) {
+    backing = layer;
+  }
+
+  /** Returns the unit that zero requests, discards and copy-on-read have to themselves. */
+  int changeUnit() {
+    BlockLimits limits = limits();
+    int blocks = Math.max(limits.requestAlignment(), limits.zeroAlignment());
+    return Math.max(Math.max(blocks, limits.discardAlignment()), limits.clusterSize());
+  }
+
+  /**
+   * Begins a serialising request that is widened to multiples of {@code unit}. If padding it to
+   * whole blocks reaches past the end of the file it takes everything from there on as well: such a
+   * change ends in cutting the file to its right length, which would take along what others append.
+   *
+   * @param offset first byte
+   * @param end one past the last byte
+   * @param unit a power of two, at least the request alignment
+   */
+  TrackedRequest beginChange(long offset, long end, int unit) throws IOException {
+    long start = Alignment.down(offset, unit);
+    while (true) {
+      boolean toInfinity = isPaddedPastEnd(end);
+      long stop = toInfinity ? Long.MAX_VALUE : Alignment.up(end, unit);
+      TrackedRequest request = tracker.beginSerialising(start, stop);
+      boolean entered = false;
+      try {
+        entered = toInfinity || !isPaddedPastEnd(end);
+      } finally {
+        if (!entered) {
+          request.close(); // the file shrank while it waited, or its length is not to be had
+        }
+      }
+      if (entered) {
+        return request;
+      }
+    }
+  }
+
+  /**
+   * Begins a change of the length: a serialising request from the first byte that comes or goes to
+   * infinity.
+   *
+   * @param newLength in bytes
+   */
+  TrackedRequest beginTruncate(long newLength) throws IOException {
+    while (true) {
+      long changed = Math.min(newLength, instance.length());
+      TrackedRequest request = tracker.beginSerialising(changed, Long.MAX_VALUE);
+      boolean entered = false;
+      try {
+        entered = Math.min(newLength, instance.length()) >= changed;
+      } finally {
+        if (!entered) {
+          request.close(); // the file shrank while it waited, or its length is not to be had
+        }
+      }
+      if (entered) {
+        return request;
+      }
+    }
+  }
+
+  private boolean isPaddedPastEnd(long end) throws IOException {
+    int alignment = limits().requestAlignment();
+    return !Alignment.isAligned(end, alignment) && Alignment.up(end, alignment) > instance.length();
+  }
+
+  /**
+   * Reads from this layer alone under a request that the caller holds.
+   *
+   * @param offset in bytes, any alignment
+   * @param target where to, from its position on
+   * @param count in bytes, at least 1
+   * @return n &gt; 0 when n bytes were read (past the end: are zeros), n &lt; 0 when the first -n
+   *     bytes are not in this layer
+   */
+  long readHeld(long offset, ByteBuffer target, int count) throws IOException {
+    long inside = instance.length() - offset;
+    if (inside > 0) {
+      return reader.read(offset, target, (int) Math.min(count, inside));
+    }
+    return zeroFill(target, count);
+  }
+
+  /** Reads from this layer alone, tracked by it. The rest is as in {@link #readHeld}. */
+  long readTracked(long offset, ByteBuffer target, int count) throws IOException {
+    try (TrackedRequest request = tracker.begin(offset, offset + count)) {
+      return readHeld(offset, target, count);
+    }
+  }
+
+  static long zeroFill(ByteBuffer target, int count) {
+    int limit = target.limit();
+    target.limit(target.position() + count);
+    Zeroes.fill(target);
+    target.limit(limit);
+    return count;
+  }
+}

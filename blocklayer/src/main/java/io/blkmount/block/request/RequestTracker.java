@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.blkmount.block.request;
+
+import com.google.errorprone.annotations.concurrent.GuardedBy;
+import java.util.concurrent.locks.Condition;
+import java.util.concurrent.locks.ReentrantLock;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The requests in flight on one node. A serialising request has its range to itself; all others
+ * share. Stands for QEMU's {@code tracked_requests} and {@code wait_serialising_requests()}.
+ *
+ * <p>Who waits for whom: a request waits for those that conflict with it and began before it, so
+ * that a stream of newcomers cannot starve one that waits, and two requests cannot wait for each
+ * other. The exception is a request of a thread that already holds one on this node: what it would
+ * meet waiting may be waiting for that thread, so it never waits for a request that waits itself;
+ * the overtaken one then waits for it.
+ */
+final class RequestTracker {
+  private final ReentrantLock lock = new ReentrantLock();
+  private final Condition idle = lock.newCondition();
+
+  @GuardedBy("lock")
+  private @Nullable TrackedRequest first;
+
+  @GuardedBy("lock")
+  private @Nullable TrackedRequest last;
+
+  @GuardedBy("lock")
+  private int serialisingCount;
+
+  /**
+   * Begins a request that shares its range; waits for serialising ones that overlap.
+   *
+   * @param offset first byte
+   * @param end one past the last byte; equal to {@code offset} to be counted and nothing else
+   */
+  TrackedRequest begin(long offset, long end) {
+    return enter(new TrackedRequest(this, offset, end, false));
+  }
+
+  /**
+   * Begins a request that has its range to itself; waits for all that overlap, reads too.
+   *
+   * @param offset first byte
+   * @param end one past the last byte
+   */
+  TrackedRequest beginSerialising(long offset, long end) {
+    return enter(new TrackedRequest(this, offset, end, true));
+  }
+
+  private TrackedRequest enter(TrackedRequest request) {
+    boolean entered = false;
+    lock.lock();
+    try {
+      link(request);
+      if (serialisingCount > 0) {
+        awaitConflicts(request);
+      }
+      entered = true;
+      return request;
+    } finally {
+      if (!entered) {
+        unlink(request);
+      }
+      lock.unlock();
+    }
+  }
+
+  /** Ends a request: called by its {@code close}. */
+  void end(TrackedRequest request) {
+    lock.lock();
+    try {
+      unlink(request);
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  /**
+   * Waits until nothing is in flight. Who wants that to last keeps new requests out.
+   *
+   * @throws IllegalStateException if the current thread holds a request: it would wait for itself
+   */
+  void drain() {
+    lock.lock();
+    try {
+      if (isHeldBy(Thread.currentThread(), null)) {
+        throw new IllegalStateException("drain by a thread that holds a tracked request");
+      }
+      while (first != null) {
+        idle.awaitUninterruptibly();
+      }
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  @GuardedBy("lock")
+  private void awaitConflicts(TrackedRequest request) {
+    boolean nested = isHeldBy(Thread.currentThread(), request);
+    TrackedRequest blocker = conflict(request, nested);
+    while (blocker != null) {
+      if (blocker.isOwnedBy(Thread.currentThread())) {
+        throw new IllegalStateException(request + " would wait for its own thread's " + blocker);
+      }
+      awaitEnd(blocker, request);
+      blocker = conflict(request, nested);
+    }
+  }
+
+  @GuardedBy("lock")
+  private void awaitEnd(TrackedRequest blocker, TrackedRequest request) {
+    Condition ended = blocker.ended;
+    if (ended == null) {
+      ended = lock.newCondition();
+      blocker.ended = ended;
+    }
+    request.waiting = true;
+    try {
+      ended.awaitUninterruptibly();
+    } finally {
+      request.waiting = false;
+    }
+  }
+
+  /** Returns a request that {@code request} has to wait for, or null. */
+  @GuardedBy("lock")
+  private @Nullable TrackedRequest conflict(TrackedRequest request, boolean nested) {
+    boolean older = true;
+    for (TrackedRequest other = first; other != null; other = other.next) {
+      if (other == request) {
+        older = false;
+      } else if (request.conflictsWith(other) && !(other.waiting && (nested || !older))) {
+        return other;
+      }
+    }
+    return null;
+  }
+
+  @GuardedBy("lock")
+  private boolean isHeldBy(Thread thread, @Nullable TrackedRequest except) {
+    for (TrackedRequest other = first; other != null; other = other.next) {
+      if (other != except && other.isOwnedBy(thread)) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  @GuardedBy("lock")
+  private void link(TrackedRequest request) {
+    request.previous = last;
+    if (last == null) {
+      first = request;
+    } else {
+      last.next = request;
+    }
+    last = request;
+    serialisingCount += request.isSerialising() ? 1 : 0;
+  }
+
+  @GuardedBy("lock")
+  private void unlink(TrackedRequest request) {
+    TrackedRequest previous = request.previous;
+    TrackedRequest next = request.next;
+    if (previous == null) {
+      first = next;
+    } else {
+      previous.next = next;
+    }
+    if (next == null) {
+      last = previous;
+    } else {
+      next.previous = previous;
+    }
+    serialisingCount -= request.isSerialising() ? 1 : 0;
+    wake(request);
+  }
+
+  @GuardedBy("lock")
+  private void wake(TrackedRequest ended) {
+    if (ended.ended != null) {
+      ended.ended.signalAll();
+    }
+    if (first == null) {
+      idle.signalAll();
+    }
+  }
+}
