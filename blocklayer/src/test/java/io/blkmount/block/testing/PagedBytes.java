@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.blkmount.block.testing;
 
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.VarHandle;
 import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
@@ -15,6 +18,11 @@ public final class PagedBytes {
 
   private static final int PAGES_PER_CHUNK = 256;
   private static final long CHUNK = (long) PAGE * PAGES_PER_CHUNK;
+
+  private static final byte[] ZEROES = new byte[PAGE];
+
+  private static final VarHandle LONGS =
+      MethodHandles.byteArrayViewVarHandle(long[].class, ByteOrder.BIG_ENDIAN);
 
   /** 256 pages; its array may be changed only by the {@code PagedBytes} whose token it carries. */
   private static final class Chunk {
@@ -100,8 +108,6 @@ public final class PagedBytes {
     }
   }
 
-  private static final byte[] ZEROES = new byte[PAGE];
-
   /**
    * Returns a copy of a range.
    *
@@ -112,6 +118,16 @@ public final class PagedBytes {
     byte[] copy = new byte[count];
     read(offset, ByteBuffer.wrap(copy));
     return copy;
+  }
+
+  /**
+   * Returns the big-endian number of 8 bytes.
+   *
+   * @param offset in bytes, a multiple of 8
+   */
+  public long getLong(long offset) {
+    byte[] page = page(offset);
+    return page == null ? 0 : (long) LONGS.get(page, (int) (offset % PAGE));
   }
 
   /**
@@ -172,8 +188,8 @@ public final class PagedBytes {
   }
 
   private byte @Nullable [] page(long offset) {
-    int index = (int) (offset / CHUNK);
-    Chunk chunk = index < chunks.length ? chunks[index] : null;
+    long index = offset / CHUNK;
+    Chunk chunk = index >= 0 && index < chunks.length ? chunks[(int) index] : null;
     return chunk == null ? null : chunk.pages[indexInChunk(offset)];
   }
 
@@ -198,7 +214,7 @@ public final class PagedBytes {
   }
 
   private Chunk chunkForWriting(long offset) {
-    int index = (int) (offset / CHUNK);
+    int index = Math.toIntExact(offset / CHUNK);
     if (index >= chunks.length) {
       chunks = Arrays.copyOf(chunks, index + 1);
     }
