@@ -13,6 +13,7 @@ import io.blkmount.block.error.BlockError;
 record Errno(int number, BlockError error, String text) {
   static final int EPERM = 1;
   static final int EINTR = 4;
+  static final int EIO = 5;
   static final int ENXIO = 6;
   static final int EAGAIN = 11;
   static final int EACCES = 13;
@@ -32,13 +33,14 @@ record Errno(int number, BlockError error, String text) {
       case EPERM -> is(number, BlockError.NOT_PERMITTED, "operation not permitted");
       case 2 -> is(number, BlockError.NOT_FOUND, "no such file");
       case EINTR -> is(number, BlockError.INTERRUPTED, "interrupted system call");
-      case 5 -> is(number, BlockError.IO, "input/output error");
+      case EIO -> is(number, BlockError.IO, "input/output error");
       case ENXIO, ENODEV ->
           is(number, BlockError.NO_SUCH_DEVICE_OR_ADDRESS, "no such device or address");
       case EAGAIN -> is(number, BlockError.LOCKED, "locked by somebody else");
       case 12 -> is(number, BlockError.NO_MEMORY, "out of memory");
       case EACCES -> is(number, BlockError.ACCESS_DENIED, "permission denied");
       case EBUSY -> is(number, BlockError.BUSY, "device or file is busy");
+      case 17 -> is(number, BlockError.INVALID, "exists already");
       case 20 -> is(number, BlockError.NOT_DIRECTORY, "a part of the path is not a directory");
       case 21 -> is(number, BlockError.IS_DIRECTORY, "is a directory");
       case EINVAL -> is(number, BlockError.INVALID, "invalid argument");
@@ -49,6 +51,7 @@ record Errno(int number, BlockError error, String text) {
       case EROFS -> is(number, BlockError.READ_ONLY, "read-only file system");
       case 36 -> is(number, BlockError.NAME_TOO_LONG, "file name too long");
       case 40 -> is(number, BlockError.LOOP, "too many symbolic links");
+      case ENOLCK -> is(number, BlockError.NOT_SUPPORTED, "no locks available");
       case ENOTTY, ENOSYS, EOPNOTSUPP -> is(number, BlockError.NOT_SUPPORTED, "not supported");
       case 110 -> is(number, BlockError.TIMED_OUT, "timed out");
       case 116 -> is(number, BlockError.STALE, "stale file handle");

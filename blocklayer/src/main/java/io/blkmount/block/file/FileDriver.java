@@ -10,8 +10,8 @@ import java.io.IOException;
 
 /**
  * The protocol {@code file}: a regular file of the host. Given the name of a block device it
- * behaves as {@code host_device}. Takes the options {@code filename}, {@code cache.direct}, {@code
- * force-share}, {@code locking} and {@code aio}.
+ * behaves as {@link HostDeviceDriver}. Takes the options {@code filename}, {@code cache.direct},
+ * {@code force-share}, {@code locking} and {@code aio}.
  */
 public final class FileDriver implements BlockDriver {
   /** Creates the driver. */

@@ -29,6 +29,9 @@ record FileStatus(
     FileKey key,
     int directMemoryAlignment,
     int directOffsetAlignment) {
+  /** The unit of st_blocks, and the smallest block of O_DIRECT. */
+  static final int SECTOR = 512;
+
   /** Bytes of a struct statx. */
   static final int BYTES = 256;
 
@@ -76,7 +79,7 @@ record FileStatus(
     return new FileStatus(
         type,
         statx.getLong(40),
-        statx.getLong(48) * 512,
+        statx.getLong(48) * SECTOR,
         statx.getLong(112) * 1_000_000_000L + statx.getInt(120),
         type == Type.BLOCK_DEVICE
             ? new FileKey(deviceNumber(statx, 128), -1)

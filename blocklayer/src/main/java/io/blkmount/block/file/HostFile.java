@@ -9,31 +9,43 @@ import io.blkmount.block.driver.HostStored;
 import io.blkmount.block.driver.Preallocation;
 import io.blkmount.block.driver.Support;
 import io.blkmount.block.driver.WriteFlags;
-import io.blkmount.block.error.BlockError;
 import io.blkmount.block.error.BlockException;
 import java.io.IOException;
 import java.nio.ByteBuffer;
-import java.util.concurrent.atomic.AtomicLong;
-import java.util.concurrent.locks.StampedLock;
+import org.jspecify.annotations.Nullable;
 
-/** A host file as a driver instance. */
+/** A host file or block device as a driver instance: puts the parts together. */
 final class HostFile implements DriverInstance, HostStored {
   private final PosixFile file;
-  private final FileKey key;
+  private final HostShape shape;
+  private final BlockLimits limits;
   private final Support support;
+  private final @Nullable DirectTransfer direct;
+  private final Transfer transfer;
+  private final Space space;
+  private final HoleScan holes;
+  private final FileLength length;
 
-  /** Shared by writes; exclusive for what makes the file shorter, so that none of them is lost. */
-  private final StampedLock sizeLock = new StampedLock();
+  /** Why a flush failed: the kernel forgets the pages, so a later flush proves nothing. */
+  private volatile @Nullable BlockException lost;
 
-  /** The exact length of the file whenever {@code sizeLock} can be had exclusively. */
-  private final AtomicLong length;
-
-  HostFile(PosixFile file, FileStatus status, boolean writable) {
+  /**
+   * Takes over an open file.
+   *
+   * @param file what to read and write; closed with this
+   * @param shape what was found out about it
+   */
+  HostFile(PosixFile file, HostShape shape) {
     this.file = file;
-    this.key = status.key();
-    this.length = new AtomicLong(status.length());
-    this.support =
-        new Support(writable, writable, WriteFlags.UNCHANGED, WriteFlags.NONE, false, false, true);
+    this.shape = shape;
+    this.limits = shape.limits();
+    this.support = shape.support();
+    this.direct =
+        shape.direct() == null ? null : new DirectTransfer(file, shape.writable(), shape.direct());
+    this.transfer = direct == null ? file : direct;
+    this.space = shape.isDevice() ? new DeviceSpace(file) : new FileSpace(file);
+    this.holes = new HoleScan(file);
+    this.length = new FileLength(file, shape.isGrowable(), shape.length());
   }
 
   @Override
@@ -43,51 +55,101 @@ final class HostFile implements DriverInstance, HostStored {
 
   @Override
   public void read(long offset, ByteBuffer target) throws IOException {
-    file.read(offset, target);
-    // Past the end: somebody has cut the file, or the last block of it is not a whole one.
+    transfer.read(offset, target);
+    // Past the end: somebody has cut the file, or its last block is not a whole one.
     Zeroes.fill(target);
   }
 
   @Override
   public void write(long offset, ByteBuffer source, WriteFlags flags) throws IOException {
     long end = offset + source.remaining();
-    long stamp = sizeLock.readLock();
     try {
-      file.write(offset, source);
-      length.accumulateAndGet(end, Math::max);
+      writeShared(offset, source, end);
+    } catch (BlockException failure) {
+      if (end > length.get()) {
+        length.undoGrowth(failure);
+      }
+      throw failure;
+    }
+  }
+
+  private void writeShared(long offset, ByteBuffer source, long end) throws BlockException {
+    long stamp = length.shared();
+    try {
+      transfer.write(offset, source);
+      length.wroteUpTo(end);
     } finally {
-      sizeLock.unlockRead(stamp);
+      length.endShared(stamp);
+      holes.changed();
     }
   }
 
   @Override
-  public void writeZeroes(long offset, long length, WriteFlags flags) throws IOException {
-    throw new BlockException(BlockError.NOT_SUPPORTED, "zeros are written");
+  public void writeZeroes(long offset, long count, WriteFlags flags) throws IOException {
+    long inside = Math.min(count, length.get() - offset);
+    if (inside > 0) {
+      try {
+        space.zero(offset, inside, flags);
+      } finally {
+        holes.changed();
+      }
+    }
+    if (inside < count) {
+      length.growTo(offset + count);
+      holes.changed();
+    }
   }
 
   @Override
-  public void discard(long offset, long length) throws IOException {
-    throw new BlockException(BlockError.NOT_SUPPORTED, "space is kept");
+  public void discard(long offset, long count) throws IOException {
+    long inside = Math.min(count, length.get() - offset);
+    if (inside > 0) {
+      try {
+        space.discard(offset, inside);
+      } finally {
+        holes.changed();
+      }
+    }
   }
 
   @Override
-  public Extent extentAt(long offset, long maxLength) {
-    return Extent.data(offset, Math.min(maxLength, length() - offset), offset);
+  public void reserve(long offset, long count) throws IOException {
+    if (count > 0) {
+      space.reserve(offset, count);
+    }
+  }
+
+  @Override
+  public Extent extentAt(long offset, long maxLength) throws IOException {
+    long inside = Math.min(maxLength, length.get() - offset);
+    return shape.isDevice() ? Extent.data(offset, inside, offset) : holes.extentAt(offset, inside);
   }
 
   @Override
   public void flush() throws IOException {
-    file.syncData();
+    BlockException before = lost;
+    if (before != null) {
+      throw new BlockException(
+          before.error(), before.getMessage() + " (earlier; reopen the image)", before);
+    }
+    try {
+      file.syncData();
+    } catch (BlockException failure) {
+      if (direct == null) {
+        lost = failure;
+      }
+      throw failure;
+    }
   }
 
   @Override
   public long allocatedBytes() throws IOException {
-    return file.status().allocatedBytes();
+    return shape.isDevice() ? length.get() : file.status().allocatedBytes();
   }
 
   @Override
   public BlockLimits limits() {
-    return BlockLimits.NONE;
+    return limits;
   }
 
   @Override
@@ -97,23 +159,22 @@ final class HostFile implements DriverInstance, HostStored {
 
   @Override
   public void truncate(long newLength, Preallocation preallocation) throws IOException {
-    long stamp = sizeLock.writeLock();
     try {
-      file.truncate(newLength);
-      length.set(newLength);
+      length.set(newLength, preallocation);
     } finally {
-      sizeLock.unlockWrite(stamp);
+      holes.changed();
     }
   }
 
   @Override
   public void invalidate() throws IOException {
-    length.set(file.status().length());
+    holes.changed();
+    length.refresh();
   }
 
   @Override
   public FileKey fileKey() {
-    return key;
+    return shape.key();
   }
 
   @Override
@@ -123,6 +184,10 @@ final class HostFile implements DriverInstance, HostStored {
 
   @Override
   public void close() throws IOException {
-    file.close();
+    try (file) {
+      if (direct != null) {
+        direct.close();
+      }
+    }
   }
 }

@@ -8,20 +8,14 @@ import io.blkmount.block.error.BlockException;
 /**
  * What a host file is opened with.
  *
- * @param hostName as {@code HostName} decodes it
- * @param shownName the name for messages
+ * @param path the name
  * @param writable whether writes will come
  * @param direct go around the host's page cache (O_DIRECT)
  * @param forceShare take no locks
  * @param locking whether locks are taken
  */
 record HostFileOptions(
-    String hostName,
-    String shownName,
-    boolean writable,
-    boolean direct,
-    boolean forceShare,
-    Locking locking) {
+    HostPath path, boolean writable, boolean direct, boolean forceShare, Locking locking) {
   /** Whether the image is locked against other users. */
   enum Locking {
     /** Where the file system can. */
@@ -30,6 +24,15 @@ record HostFileOptions(
     ON,
     /** Not at all. */
     OFF
+  }
+
+  /**
+   * Returns the options of a file that is only made.
+   *
+   * @param path the name
+   */
+  static HostFileOptions forWriting(HostPath path) {
+    return new HostFileOptions(path, true, false, false, Locking.AUTO);
   }
 
   /**
@@ -46,8 +49,7 @@ record HostFileOptions(
     requireThreads(options.take("aio", "threads"));
     HostFileOptions taken =
         new HostFileOptions(
-            hostName,
-            options.imageName(),
+            new HostPath(hostName, options.imageName()),
             options.writable(),
             options.takeBoolean("cache.direct", false),
             options.takeBoolean("force-share", false),

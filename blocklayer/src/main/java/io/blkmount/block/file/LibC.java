@@ -1,7 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.blkmount.block.file;
 
+import com.kenai.jffi.MemoryIO;
+import io.blkmount.block.bytes.BouncePool;
+import io.blkmount.block.bytes.Zeroes;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import jnr.ffi.LibraryLoader;
 import jnr.ffi.Platform;
+import jnr.ffi.Runtime;
 import jnr.ffi.annotations.In;
 
 /**
@@ -9,6 +16,11 @@ import jnr.ffi.annotations.In;
  * by address, so that nothing is copied or allocated on the way; every call saves errno.
  */
 final class LibC {
+  static final Calls CALLS = LibraryLoader.create(Calls.class).load("c");
+
+  private static final Runtime RUNTIME = Runtime.getRuntime(CALLS);
+  private static final MemoryIO MEMORY = MemoryIO.getInstance();
+
   static final int O_RDONLY = 0;
   static final int O_RDWR = 2;
   static final int O_CREAT = 0x40;
@@ -16,6 +28,12 @@ final class LibC {
   static final int O_NOCTTY = 0x100;
   static final int O_NONBLOCK = 0x800;
   static final int O_CLOEXEC = 0x80000;
+
+  static final long PROC_SUPER_MAGIC = 0x9fa0;
+  static final long SYSFS_MAGIC = 0x62656572;
+  static final long DEBUGFS_MAGIC = 0x64626720;
+  static final long TRACEFS_MAGIC = 0x74726163;
+  static final long CGROUP2_SUPER_MAGIC = 0x63677270;
 
   static final int AT_FDCWD = -100;
   static final int AT_EMPTY_PATH = 0x1000;
@@ -44,6 +62,19 @@ final class LibC {
   static final int STATX_BASIC_STATS = 0x7ff;
   static final int STATX_DIOALIGN = 0x2000;
 
+  /**
+   * Returns whether files of a file system are made up by the kernel as they are read.
+   *
+   * @param type f_type of statfs(2)
+   */
+  static boolean isPseudoFileSystem(long type) {
+    return type == PROC_SUPER_MAGIC
+        || type == SYSFS_MAGIC
+        || type == DEBUGFS_MAGIC
+        || type == TRACEFS_MAGIC
+        || type == CGROUP2_SUPER_MAGIC;
+  }
+
   /** Returns O_DIRECT, which is not the same number on all processors. */
   static int directFlag() {
     return switch (Platform.getNativePlatform().getCPU()) {
@@ -54,6 +85,31 @@ final class LibC {
   }
 
   private LibC() {}
+
+  /** Returns the error number of this thread's last call that failed. */
+  static int errno() {
+    return RUNTIME.getLastError();
+  }
+
+  /**
+   * Returns where in memory a buffer begins, whatever its position.
+   *
+   * @param buffer a direct buffer, which must stay reachable while the address is used
+   */
+  static long address(ByteBuffer buffer) {
+    return MEMORY.getDirectBufferAddress(buffer);
+  }
+
+  /**
+   * Returns a borrowed buffer as memory for a C structure, all zeros.
+   *
+   * @param bounce what was borrowed
+   */
+  static ByteBuffer struct(BouncePool.Bounce bounce) {
+    ByteBuffer struct = bounce.buffer().order(ByteOrder.nativeOrder());
+    Zeroes.fill(struct.duplicate());
+    return struct;
+  }
 
   /** The calls; public because jnr-ffi implements it in a class loader of its own. */
   public interface Calls {

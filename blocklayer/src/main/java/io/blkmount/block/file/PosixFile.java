@@ -1,108 +1,83 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.blkmount.block.file;
 
-import com.kenai.jffi.MemoryIO;
 import io.blkmount.block.bytes.BouncePool;
-import io.blkmount.block.bytes.HostName;
 import io.blkmount.block.error.BlockError;
 import io.blkmount.block.error.BlockException;
 import java.io.Closeable;
 import java.io.IOException;
 import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
-import java.util.Arrays;
-import jnr.ffi.LibraryLoader;
-import jnr.ffi.Runtime;
-import org.jspecify.annotations.Nullable;
 
 /**
  * One open descriptor of a host file. All I/O is positional, calls that a signal interrupted are
- * repeated, short transfers are continued, and an errno becomes a {@link BlockException} that says
- * what failed where. Any number of threads may call at once; an interrupt of a thread does nothing.
+ * repeated, short transfers are continued (reads with O_DIRECT are not), and an errno becomes a
+ * {@link BlockException} that says what failed where. Any number of threads may call at once; an
+ * interrupt of a thread does nothing.
  */
-final class PosixFile implements Closeable {
-  private static final LibC.Calls C = LibraryLoader.create(LibC.Calls.class).load("c");
-  private static final Runtime RUNTIME = Runtime.getRuntime(C);
-  private static final MemoryIO MEMORY = MemoryIO.getInstance();
-  private static final byte[] NO_NAME = {0};
+final class PosixFile implements Transfer, Closeable {
+  /** What {@link #seek} returns for "nothing there before the end". */
+  static final long NOTHING = -1;
 
   /** Longest piece of a heap buffer that is copied at once. */
   private static final int MAX_BOUNCE = 1 << 20;
 
+  private static final byte[] NO_NAME = {0};
   private static final int CLOSED = -1;
 
-  private final String name;
+  private final HostPath path;
+  private final boolean direct;
   private volatile int descriptor;
 
-  private PosixFile(int descriptor, String name) {
-    this.descriptor = descriptor;
-    this.name = name;
+  private PosixFile(HostPath path, int flags, int mode) throws BlockException {
+    this.path = path;
+    this.direct = (flags & LibC.directFlag()) != 0;
+    this.descriptor = path.open(flags, mode);
   }
 
   /**
-   * Opens a file; O_CLOEXEC and O_NOCTTY are added.
+   * Opens a file.
    *
-   * @param hostName as {@link HostName} decodes it
-   * @param shownName the name for messages
-   * @param flags O_RDONLY or O_RDWR and others
+   * @param path its name
+   * @param flags O_RDONLY or O_RDWR and others; O_CLOEXEC and O_NOCTTY are added
+   * @throws BlockException if it cannot be opened
+   */
+  static PosixFile open(HostPath path, int flags) throws BlockException {
+    return new PosixFile(path, flags, 0);
+  }
+
+  /**
+   * Opens a file that need not exist yet.
+   *
+   * @param path its name
+   * @param flags O_EXCL and others; O_RDWR and O_CREAT are added
    * @param mode of a new file, before the umask
    * @throws BlockException if it cannot be opened
    */
-  static PosixFile open(String hostName, String shownName, int flags, int mode)
-      throws BlockException {
-    byte[] bytes = encode(hostName, shownName);
-    int result;
-    do {
-      result = C.open(bytes, flags | LibC.O_CLOEXEC | LibC.O_NOCTTY, mode);
-    } while (result < 0 && interrupted());
-    if (result < 0) {
-      throw openFailure(shownName, flags, Errno.of(RUNTIME.getLastError()));
-    }
-    return new PosixFile(result, HostName.printable(shownName));
+  static PosixFile create(HostPath path, int flags, int mode) throws BlockException {
+    return new PosixFile(path, flags | LibC.O_RDWR | LibC.O_CREAT, mode);
   }
 
   /**
-   * Asks for the status of a file that need not be open, following symbolic links.
+   * Opens this very file once more, with an open file description of its own.
    *
-   * @param hostName as {@link HostName} decodes it
-   * @param shownName the name for messages
-   * @throws BlockException if there is no such file
+   * @param flags as for {@link #open}
    */
-  static FileStatus statusOf(String hostName, String shownName) throws BlockException {
-    byte[] bytes = encode(hostName, shownName);
-    FileStatus status = statx(LibC.AT_FDCWD, bytes, 0);
-    if (status == null) {
-      throw openFailure(shownName, LibC.O_RDONLY, Errno.of(RUNTIME.getLastError()));
-    }
-    return status;
+  PosixFile openAgain(int flags) throws BlockException {
+    return open(new HostPath("/proc/self/fd/" + fd(), path.shownName()), flags);
   }
 
-  /**
-   * Removes a name.
-   *
-   * @param hostName as {@link HostName} decodes it
-   * @throws BlockException if it cannot be removed
-   */
-  static void unlink(String hostName) throws BlockException {
-    if (C.unlink(encode(hostName, hostName)) < 0) {
-      Errno errno = Errno.of(RUNTIME.getLastError());
-      throw new BlockException(
-          errno.error(), "cannot remove " + quoted(hostName) + ": " + errno.text());
-    }
+  /** Returns the name for messages, in quotes. */
+  String quotedName() {
+    return path.quoted();
   }
 
-  /** Returns the name for messages, printable. */
-  String name() {
-    return name;
+  /** Returns the file in which /proc tells what is locked through this descriptor. */
+  String descriptorInfo() throws BlockException {
+    return "/proc/self/fdinfo/" + fd();
   }
 
-  /**
-   * Reads until {@code target} is full or the file ends.
-   *
-   * @param offset in bytes
-   * @param target what stays remaining lies past the end of the file
-   */
-  void read(long offset, ByteBuffer target) throws BlockException {
+  @Override
+  public void read(long offset, ByteBuffer target) throws BlockException {
     if (target.isDirect()) {
       readDirectly(offset, target);
     } else {
@@ -111,46 +86,42 @@ final class PosixFile implements Closeable {
   }
 
   private void readDirectly(long offset, ByteBuffer target) throws BlockException {
-    long memory = MEMORY.getDirectBufferAddress(target);
+    long memory = LibC.address(target);
     int start = target.position();
     while (target.hasRemaining()) {
       int position = target.position();
       long at = offset + position - start;
-      long count = C.pread(fd(), memory + position, target.remaining(), at);
-      if (count == 0) {
-        return;
-      }
+      long count = LibC.CALLS.pread(fd(), memory + position, target.remaining(), at);
       if (count > 0) {
         target.position(position + (int) count);
-      } else if (!interrupted()) {
-        throw failure("read", at, target.remaining());
+      }
+      // A short read with O_DIRECT may have ended inside a block: only the caller knows how to go
+      // on.
+      if (count == 0 || (direct && count > 0)) {
+        return;
+      }
+      if (count < 0) {
+        requireInterrupted("read", at, target.remaining());
       }
     }
   }
 
   private void readByCopy(long offset, ByteBuffer target) throws BlockException {
     long at = offset;
-    while (target.hasRemaining()) {
+    boolean atEnd = false;
+    while (target.hasRemaining() && !atEnd) {
       try (BouncePool.Bounce bounce = BouncePool.take(Math.min(target.remaining(), MAX_BOUNCE))) {
         ByteBuffer copy = bounce.buffer();
         readDirectly(at, copy);
-        boolean atEnd = copy.hasRemaining();
+        atEnd = copy.hasRemaining();
         at += copy.position();
         target.put(copy.flip());
-        if (atEnd) {
-          return;
-        }
       }
     }
   }
 
-  /**
-   * Writes all of {@code source}.
-   *
-   * @param offset in bytes
-   * @param source from position to limit
-   */
-  void write(long offset, ByteBuffer source) throws BlockException {
+  @Override
+  public void write(long offset, ByteBuffer source) throws BlockException {
     if (source.isDirect()) {
       writeDirectly(offset, source);
     } else {
@@ -159,18 +130,18 @@ final class PosixFile implements Closeable {
   }
 
   private void writeDirectly(long offset, ByteBuffer source) throws BlockException {
-    long memory = MEMORY.getDirectBufferAddress(source);
+    long memory = LibC.address(source);
     int start = source.position();
     while (source.hasRemaining()) {
       int position = source.position();
       long at = offset + position - start;
-      long count = C.pwrite(fd(), memory + position, source.remaining(), at);
+      long count = LibC.CALLS.pwrite(fd(), memory + position, source.remaining(), at);
       if (count > 0) {
         source.position(position + (int) count);
       } else if (count == 0) {
-        throw failure("write", at, source.remaining(), Errno.of(5));
-      } else if (!interrupted()) {
-        throw failure("write", at, source.remaining());
+        throw failure("write", at, source.remaining(), Errno.of(Errno.EIO));
+      } else {
+        requireInterrupted("write", at, source.remaining());
       }
     }
   }
@@ -194,33 +165,76 @@ final class PosixFile implements Closeable {
    * @param length in bytes
    */
   void truncate(long length) throws BlockException {
-    int result;
-    do {
-      result = C.ftruncate(fd(), length);
-    } while (result < 0 && interrupted());
-    if (result < 0) {
-      throw failure("change the length of " + quoted(name) + " to " + length);
+    while (LibC.CALLS.ftruncate(fd(), length) < 0) {
+      requireInterrupted("change the length to " + length + " of");
+    }
+  }
+
+  /**
+   * Calls fallocate(2), never an emulation of it.
+   *
+   * @param verb for the message
+   * @param mode FALLOC_FL flags
+   * @param offset in bytes
+   * @param length in bytes, at least 1
+   * @throws BlockException with {@code NOT_SUPPORTED} if the file system cannot
+   */
+  void allocate(String verb, int mode, long offset, long length) throws BlockException {
+    while (LibC.CALLS.fallocate(fd(), mode, offset, length) < 0) {
+      requireInterrupted(verb, offset, length);
     }
   }
 
   /** Makes the data durable, and what of the metadata is needed to read it. */
   void syncData() throws BlockException {
-    int result;
-    do {
-      result = C.fdatasync(fd());
-    } while (result < 0 && interrupted());
-    if (result < 0) {
-      throw failure("flush " + quoted(name));
+    while (LibC.CALLS.fdatasync(fd()) < 0) {
+      requireInterrupted("flush");
     }
+  }
+
+  /**
+   * Finds the next data or hole.
+   *
+   * @param offset where to begin
+   * @param whence SEEK_DATA or SEEK_HOLE
+   * @return its offset, at least {@code offset}, or {@link #NOTHING}
+   */
+  long seek(long offset, int whence) throws BlockException {
+    long found;
+    while ((found = LibC.CALLS.lseek(fd(), offset, whence)) < 0) {
+      if (LibC.errno() == Errno.ENXIO) {
+        return NOTHING;
+      }
+      requireInterrupted("find data in", offset, 0);
+    }
+    return found;
   }
 
   /** Asks for the status. */
   FileStatus status() throws BlockException {
-    FileStatus status = statx(fd(), NO_NAME, LibC.AT_EMPTY_PATH);
+    FileStatus status = HostPath.statx(fd(), NO_NAME, LibC.AT_EMPTY_PATH);
     if (status == null) {
-      throw failure("get the status of " + quoted(name));
+      throw failure("get the status of", Errno.of(LibC.errno()));
     }
     return status;
+  }
+
+  /**
+   * Calls ioctl(2) or fcntl(2) with memory for its argument and result.
+   *
+   * @param verb for the message
+   * @param call which and with what
+   */
+  void control(String verb, ControlCall call) throws BlockException {
+    while (call.result(fd()) < 0) {
+      requireInterrupted(verb);
+    }
+  }
+
+  /** A system call on a descriptor; a negative result means that errno is set. */
+  @FunctionalInterface
+  interface ControlCall {
+    int result(int descriptor);
   }
 
   /** Closes the descriptor; it is gone even when this fails. */
@@ -229,79 +243,41 @@ final class PosixFile implements Closeable {
     int closing = fd();
     descriptor = CLOSED;
     // Linux has closed the descriptor when it says EINTR: a second close would hit somebody else's.
-    if (C.close(closing) < 0 && RUNTIME.getLastError() != Errno.EINTR) {
-      throw failure("close " + quoted(name));
+    if (LibC.CALLS.close(closing) < 0 && LibC.errno() != Errno.EINTR) {
+      throw failure("close", Errno.of(LibC.errno()));
     }
   }
 
   private int fd() throws BlockException {
     int open = descriptor;
     if (open == CLOSED) {
-      throw new BlockException(BlockError.NO_MEDIUM, quoted(name) + " is closed");
+      throw new BlockException(BlockError.NO_MEDIUM, path.quoted() + " is closed");
     }
     return open;
   }
 
-  private static @Nullable FileStatus statx(int directory, byte[] bytes, int flags) {
-    int mask = LibC.STATX_BASIC_STATS | LibC.STATX_DIOALIGN;
-    try (BouncePool.Bounce bounce = BouncePool.take(FileStatus.BYTES)) {
-      ByteBuffer statx = bounce.buffer().order(ByteOrder.nativeOrder());
-      int result;
-      do {
-        result = C.statx(directory, bytes, flags, mask, MEMORY.getDirectBufferAddress(statx));
-      } while (result < 0 && interrupted());
-      return result < 0 ? null : FileStatus.decode(statx);
+  private void requireInterrupted(String verb) throws BlockException {
+    int errno = LibC.errno();
+    if (errno != Errno.EINTR) {
+      throw failure(verb, Errno.of(errno));
     }
   }
 
-  private static byte[] encode(String hostName, String shownName) throws BlockException {
-    byte[] bytes = HostName.encode(hostName);
-    if (hostName.isEmpty() || hostName.indexOf('\0') >= 0) {
-      throw new BlockException(
-          BlockError.NOT_FOUND, "cannot open " + quoted(shownName) + ": not a file name");
+  private void requireInterrupted(String verb, long offset, long count) throws BlockException {
+    int errno = LibC.errno();
+    if (errno != Errno.EINTR) {
+      throw failure(verb, offset, count, Errno.of(errno));
     }
-    return Arrays.copyOf(bytes, bytes.length + 1);
   }
 
-  private static boolean interrupted() {
-    return RUNTIME.getLastError() == Errno.EINTR;
-  }
-
-  private static BlockException openFailure(String shownName, int flags, Errno errno) {
-    boolean writing = (flags & LibC.O_RDWR) != 0;
-    boolean hint =
-        writing
-            && (flags & LibC.O_CREAT) == 0
-            && switch (errno.number()) {
-              case Errno.EACCES, Errno.EPERM, Errno.EROFS, Errno.ETXTBSY -> true;
-              default -> false;
-            };
+  private BlockException failure(String verb, Errno errno) {
     return new BlockException(
-        errno.error(),
-        "cannot open "
-            + quoted(shownName)
-            + (hint ? " for writing: " : ": ")
-            + errno.text()
-            + (hint ? " (read-only with -r)" : ""));
-  }
-
-  private BlockException failure(String verb, long offset, long count) {
-    return failure(verb, offset, count, Errno.of(RUNTIME.getLastError()));
+        errno.error(), "cannot " + verb + ' ' + path.quoted() + ": " + errno.text());
   }
 
   private BlockException failure(String verb, long offset, long count, Errno errno) {
+    String place = ": offset=" + offset + " count=" + count;
     return new BlockException(
-        errno.error(),
-        "cannot %s %s: %s: offset=%d count=%d"
-            .formatted(verb, quoted(name), errno.text(), offset, count));
-  }
-
-  private static BlockException failure(String what) {
-    Errno errno = Errno.of(RUNTIME.getLastError());
-    return new BlockException(errno.error(), "cannot " + what + ": " + errno.text());
-  }
-
-  static String quoted(String name) {
-    return '"' + HostName.printable(name) + '"';
+        errno.error(), "cannot " + verb + ' ' + path.quoted() + ": " + errno.text() + place);
   }
 }

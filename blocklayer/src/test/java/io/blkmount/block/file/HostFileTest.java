@@ -12,6 +12,7 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.FileTime;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -92,7 +93,7 @@ final class HostFileTest {
   @Test
   void modificationTimeIsTheHosts() throws IOException {
     Path path = Files.createFile(directory.resolve("disk.raw"));
-    Files.setLastModifiedTime(path, java.nio.file.attribute.FileTime.fromMillis(1_234_567));
+    Files.setLastModifiedTime(path, FileTime.fromMillis(1_234_567));
 
     try (HostFile file = HostImages.open(path, false)) {
       assertThat(file.modifiedNanos()).isEqualTo(1_234_567_000_000L);

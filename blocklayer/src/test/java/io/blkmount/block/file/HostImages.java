@@ -50,4 +50,11 @@ final class HostImages {
     }
     return buffer.flip();
   }
+
+  /** Returns what remains of a buffer. */
+  static byte[] bytes(ByteBuffer buffer) {
+    byte[] bytes = new byte[buffer.remaining()];
+    buffer.get(bytes);
+    return bytes;
+  }
 }

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.blkmount.block.file;
+
+import io.blkmount.block.bytes.BouncePool;
+import io.blkmount.block.bytes.HostName;
+import io.blkmount.block.error.BlockError;
+import io.blkmount.block.error.BlockException;
+import java.nio.ByteBuffer;
+import java.util.Arrays;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The name of a host file, and the system calls that take one.
+ *
+ * @param hostName as {@link HostName} decodes it
+ * @param shownName the name for messages
+ */
+record HostPath(String hostName, String shownName) {
+  private static final int STATX_MASK = LibC.STATX_BASIC_STATS | LibC.STATX_DIOALIGN;
+
+  /**
+   * Returns a path that messages show as it is.
+   *
+   * @param hostName as {@link HostName} decodes it
+   */
+  static HostPath of(String hostName) {
+    return new HostPath(hostName, hostName);
+  }
+
+  /** Returns the name for messages, on one line and in quotes. */
+  String quoted() {
+    return '"' + HostName.printable(shownName) + '"';
+  }
+
+  /**
+   * Opens the file and returns its descriptor; O_CLOEXEC and O_NOCTTY are added.
+   *
+   * @param flags O_RDONLY or O_RDWR and others
+   * @param mode of a new file, before the umask
+   * @throws BlockException if it cannot be opened
+   */
+  int open(int flags, int mode) throws BlockException {
+    byte[] name = encoded();
+    while (true) {
+      int descriptor = LibC.CALLS.open(name, flags | LibC.O_CLOEXEC | LibC.O_NOCTTY, mode);
+      if (descriptor >= 0) {
+        return descriptor;
+      }
+      int errno = LibC.errno();
+      if (errno != Errno.EINTR) {
+        throw openFailure(flags, Errno.of(errno));
+      }
+    }
+  }
+
+  /**
+   * Asks for the status without opening the file; symbolic links are followed.
+   *
+   * @throws BlockException if there is no such file
+   */
+  FileStatus status() throws BlockException {
+    FileStatus status = statx(LibC.AT_FDCWD, encoded(), 0);
+    if (status == null) {
+      throw openFailure(LibC.O_RDONLY, Errno.of(LibC.errno()));
+    }
+    return status;
+  }
+
+  /** Returns whether there is such a file. */
+  boolean exists() {
+    try {
+      return statx(LibC.AT_FDCWD, encoded(), 0) != null;
+    } catch (BlockException notAName) {
+      return false;
+    }
+  }
+
+  /**
+   * Removes the name.
+   *
+   * @throws BlockException if it cannot be removed
+   */
+  void unlink() throws BlockException {
+    if (LibC.CALLS.unlink(encoded()) < 0) {
+      Errno errno = Errno.of(LibC.errno());
+      throw new BlockException(errno.error(), "cannot remove " + quoted() + ": " + errno.text());
+    }
+  }
+
+  /**
+   * Calls statx(2).
+   *
+   * @param directory a descriptor or AT_FDCWD
+   * @param name closed by NUL
+   * @param flags AT_EMPTY_PATH for the descriptor itself
+   * @return null if the call failed; errno tells why
+   */
+  static @Nullable FileStatus statx(int directory, byte[] name, int flags) {
+    try (BouncePool.Bounce bounce = BouncePool.take(FileStatus.BYTES)) {
+      ByteBuffer statx = LibC.struct(bounce);
+      long address = LibC.address(statx);
+      int result;
+      do {
+        result = LibC.CALLS.statx(directory, name, flags, STATX_MASK, address);
+      } while (result < 0 && LibC.errno() == Errno.EINTR);
+      return result < 0 ? null : FileStatus.decode(statx);
+    }
+  }
+
+  private byte[] encoded() throws BlockException {
+    if (hostName.isEmpty() || hostName.indexOf('\0') >= 0) {
+      throw new BlockException(
+          BlockError.NOT_FOUND, "cannot open " + quoted() + ": not a file name");
+    }
+    byte[] bytes = HostName.encode(hostName);
+    return Arrays.copyOf(bytes, bytes.length + 1);
+  }
+
+  private BlockException openFailure(int flags, Errno errno) {
+    boolean writing = (flags & LibC.O_RDWR) != 0 && (flags & LibC.O_CREAT) == 0;
+    boolean hint = writing && isAboutWriting(errno);
+    return new BlockException(
+        errno.error(),
+        ((flags & LibC.O_CREAT) != 0 ? "cannot create " : "cannot open ")
+            + quoted()
+            + (hint ? " for writing: " : ": ")
+            + reason(flags, errno)
+            + (hint ? " (read-only with -r)" : ""));
+  }
+
+  private static boolean isAboutWriting(Errno errno) {
+    return switch (errno.number()) {
+      case Errno.EACCES, Errno.EBUSY, Errno.EPERM, Errno.EROFS, Errno.ETXTBSY -> true;
+      default -> false;
+    };
+  }
+
+  private static String reason(int flags, Errno errno) {
+    if (errno.number() == Errno.EBUSY && (flags & LibC.O_EXCL) != 0) {
+      return "the device is in use by the host, perhaps mounted";
+    }
+    if (errno.number() == Errno.EINVAL && (flags & LibC.directFlag()) != 0) {
+      return "its file system does not support O_DIRECT (needs another cache mode)";
+    }
+    return errno.text();
+  }
+}
