@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.github.luben.zstd.Zstd;
 import io.blkmount.block.error.CorruptImageException;
+import io.blkmount.block.testing.QemuImg;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;
@@ -41,10 +42,11 @@ final class ClusterCodecTest {
     byte[] disk = halfRandom(Math.max(8 * clusterSize, 1 << 20), 42);
     Files.write(folder.resolve("disk.raw"), disk);
     String options = "cluster_size=" + clusterSize + ",compression_type=" + type;
-    QemuImg.run(
-        folder, "convert", "-c", "-f", "raw", "-O", "qcow2", "-o", options, "disk.raw", "c.qcow2");
+    Path source = folder.resolve("disk.raw");
+    Path image = folder.resolve("c.qcow2");
+    QemuImg.img("convert", "-c", "-f", "raw", "-O", "qcow2", "-o", options, source, image);
 
-    int compressed = compareCompressedClusters(Files.readAllBytes(folder.resolve("c.qcow2")), disk);
+    int compressed = compareCompressedClusters(Files.readAllBytes(image), disk);
 
     assertThat(compressed).as("compressed clusters").isGreaterThan(3);
   }

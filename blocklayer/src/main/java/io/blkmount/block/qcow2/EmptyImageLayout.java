@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.blkmount.block.qcow2;
+
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+
+/**
+ * Where the metadata of an image without data lies, in clusters from the start of the file.
+ *
+ * <pre>
+ * 0 header | 1 refcount table ... | refcount blocks ... | L1 table ... | end
+ * </pre>
+ *
+ * @param clusterBits of the image
+ * @param refcountOrder of the image
+ * @param refcountTableClusters at least 1
+ * @param refcountBlocks enough to count all clusters up to the end, themselves too
+ * @param l1Clusters 0 for a disk of 0 bytes
+ */
+record EmptyImageLayout(
+    int clusterBits,
+    int refcountOrder,
+    int refcountTableClusters,
+    int refcountBlocks,
+    int l1Clusters) {
+  private static final int HEADER_CLUSTERS = 1;
+
+  /**
+   * Returns the layout for a number of L1 entries.
+   *
+   * @param l1EntryCount within the limit of the format
+   */
+  static EmptyImageLayout of(int clusterBits, int refcountOrder, int l1EntryCount) {
+    int l1Clusters = clustersFor((long) l1EntryCount * Long.BYTES, clusterBits);
+    long countsPerBlock = (8L << clusterBits) >> refcountOrder;
+    EmptyImageLayout layout = new EmptyImageLayout(clusterBits, refcountOrder, 1, 1, l1Clusters);
+    while (true) {
+      int blocks = (int) ((layout.clusterCount() + countsPerBlock - 1) / countsPerBlock);
+      int tableClusters = clustersFor((long) blocks * Long.BYTES, clusterBits);
+      if (blocks == layout.refcountBlocks && tableClusters == layout.refcountTableClusters) {
+        return layout;
+      }
+      layout = new EmptyImageLayout(clusterBits, refcountOrder, tableClusters, blocks, l1Clusters);
+    }
+  }
+
+  /** Returns how many clusters the image has. */
+  int clusterCount() {
+    return HEADER_CLUSTERS + refcountTableClusters + refcountBlocks + l1Clusters;
+  }
+
+  /** Returns the length of the file in bytes. */
+  long fileLength() {
+    return offset(clusterCount());
+  }
+
+  long refcountTableOffset() {
+    return offset(HEADER_CLUSTERS);
+  }
+
+  long refcountBlockOffset(int blockIndex) {
+    return offset(HEADER_CLUSTERS + refcountTableClusters + blockIndex);
+  }
+
+  /** Returns the L1 table's host offset; 0, as QEMU writes it, if there is none. */
+  long l1TableOffset() {
+    return l1Clusters == 0 ? 0 : offset(clusterCount() - l1Clusters);
+  }
+
+  /** Fills in the whole refcount table, which is zero, at the buffer's start. */
+  void encodeRefcountTable(ByteBuffer table) {
+    ByteBuffer entries = table.slice().order(ByteOrder.BIG_ENDIAN);
+    for (int block = 0; block < refcountBlocks; block++) {
+      entries.putLong(refcountBlockOffset(block));
+    }
+  }
+
+  /** Sets the counts of one block, which is zero: 1 for each cluster of the file. */
+  void encodeRefcountBlock(int blockIndex, ByteBuffer block) {
+    int countsPerBlock = (8 << clusterBits) >> refcountOrder;
+    long first = (long) blockIndex * countsPerBlock;
+    long used = Math.min(countsPerBlock, clusterCount() - first);
+    for (int index = 0; index < used; index++) {
+      putOne(block, index);
+    }
+  }
+
+  /** Counts of a byte or more are big endian; smaller ones start at the least significant bit. */
+  private void putOne(ByteBuffer block, int index) {
+    int bits = 1 << refcountOrder;
+    if (bits >= Byte.SIZE) {
+      block.put((index + 1) * (bits / Byte.SIZE) - 1, (byte) 1);
+    } else {
+      int at = index * bits / Byte.SIZE;
+      int shift = index * bits % Byte.SIZE;
+      block.put(at, (byte) (block.get(at) | 1 << shift));
+    }
+  }
+
+  private long offset(int clusterIndex) {
+    return (long) clusterIndex << clusterBits;
+  }
+
+  private static int clustersFor(long bytes, int clusterBits) {
+    return (int) ((bytes + (1L << clusterBits) - 1) >> clusterBits);
+  }
+}

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.blkmount.block.qcow2;
+
+import io.blkmount.block.bytes.Alignment;
+import io.blkmount.block.driver.SizeText;
+import io.blkmount.block.error.BlockError;
+import io.blkmount.block.error.BlockException;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The shape of a new image, from the options of {@code qemu-img create -o}.
+ *
+ * @param version 2 or 3
+ * @param clusterBits 9 to 21
+ * @param refcountOrder 0 to 6
+ * @param lazyRefcounts whether refcounts may lag behind
+ * @param compressionType of {@link Qcow2Header}
+ */
+record Qcow2CreateOptions(
+    int version, int clusterBits, int refcountOrder, boolean lazyRefcounts, int compressionType) {
+  static final String COMPAT = "compat";
+  static final String CLUSTER_SIZE = "cluster_size";
+  static final String REFCOUNT_BITS = "refcount_bits";
+  static final String LAZY_REFCOUNTS = "lazy_refcounts";
+  static final String COMPRESSION_TYPE = "compression_type";
+  static final String PREALLOCATION = "preallocation";
+
+  private static final Map<String, Integer> VERSIONS =
+      Map.of("0.10", 2, "v2", 2, "1.1", 3, "v3", 3);
+  private static final Map<String, Integer> COMPRESSION_TYPES =
+      Map.of("zlib", Qcow2Header.COMPRESSION_ZLIB, "zstd", Qcow2Header.COMPRESSION_ZSTD);
+  private static final Set<String> ON = Set.of("on", "yes", "true", "y");
+  private static final Set<String> OFF = Set.of("off", "no", "false", "n");
+
+  /** QEMU's switches for what we do not create; off is what we do anyway. */
+  private static final List<String> ONLY_OFF =
+      List.of(PREALLOCATION, "extended_l2", "encryption", "data_file_raw", "nocow");
+
+  /** QEMU's options for what we do not create. */
+  private static final List<String> NOT_SUPPORTED =
+      List.of(
+          "data_file",
+          "extent_size_hint",
+          "encrypt.format",
+          "encrypt.key-secret",
+          "encrypt.cipher-alg",
+          "encrypt.cipher-mode",
+          "encrypt.hash-alg",
+          "encrypt.iter-time",
+          "encrypt.ivgen-alg",
+          "encrypt.ivgen-hash-alg");
+
+  /**
+   * Reads the options.
+   *
+   * @param values by qemu-img's names
+   * @throws BlockException {@code INVALID} for a name or a value that qcow2 does not have, {@code
+   *     NOT_SUPPORTED} for one that is QEMU's but not ours
+   */
+  static Qcow2CreateOptions parse(Map<String, String> values) throws BlockException {
+    Map<String, String> rest = new HashMap<>(values);
+    Qcow2CreateOptions options =
+        new Qcow2CreateOptions(
+            choice(rest, COMPAT, VERSIONS, 3),
+            clusterBits(rest.remove(CLUSTER_SIZE)),
+            refcountOrder(rest.remove(REFCOUNT_BITS)),
+            isOn(rest, LAZY_REFCOUNTS),
+            choice(rest, COMPRESSION_TYPE, COMPRESSION_TYPES, Qcow2Header.COMPRESSION_ZLIB));
+    refuseUnsupported(rest);
+    options.requireVersion3();
+    return options;
+  }
+
+  private static int clusterBits(@Nullable String text) throws BlockException {
+    long size = text == null ? 65536 : SizeText.parse(CLUSTER_SIZE, text);
+    if (!Alignment.isPowerOfTwo(size)
+        || size < 1 << HeaderReader.MIN_CLUSTER_BITS
+        || size > 1 << HeaderReader.MAX_CLUSTER_BITS) {
+      throw invalid(CLUSTER_SIZE, size + " is not a power of two in 512..2097152");
+    }
+    return Long.numberOfTrailingZeros(size);
+  }
+
+  private static int refcountOrder(@Nullable String text) throws BlockException {
+    long bits = text == null ? 16 : SizeText.parse(REFCOUNT_BITS, text);
+    if (!Alignment.isPowerOfTwo(bits) || bits > 1 << HeaderReader.MAX_REFCOUNT_ORDER) {
+      throw invalid(REFCOUNT_BITS, bits + " is not a power of two in 1..64");
+    }
+    return Long.numberOfTrailingZeros(bits);
+  }
+
+  private static int choice(
+      Map<String, String> rest, String name, Map<String, Integer> choices, int otherwise)
+      throws BlockException {
+    String text = rest.remove(name);
+    Integer value = text == null ? Integer.valueOf(otherwise) : choices.get(text);
+    if (value == null) {
+      throw invalid(name, text + " is none of " + String.join(", ", sorted(choices.keySet())));
+    }
+    return value;
+  }
+
+  private static boolean isOn(Map<String, String> rest, String name) throws BlockException {
+    String text = rest.remove(name);
+    String word = text == null ? "off" : text.toLowerCase(Locale.ROOT);
+    if (!ON.contains(word) && !OFF.contains(word)) {
+      throw invalid(name, text + " is neither on nor off");
+    }
+    return ON.contains(word);
+  }
+
+  private static void refuseUnsupported(Map<String, String> rest) throws BlockException {
+    for (String name : sorted(rest.keySet())) {
+      String value = rest.get(name);
+      if (ONLY_OFF.contains(name) && OFF.contains(value)) {
+        continue;
+      }
+      if (ONLY_OFF.contains(name) || NOT_SUPPORTED.contains(name)) {
+        throw new BlockException(
+            BlockError.NOT_SUPPORTED, "qcow2 option " + name + "=" + value + " is not supported");
+      }
+      throw new BlockException(BlockError.INVALID, "qcow2 has no creation option " + name);
+    }
+  }
+
+  private void requireVersion3() throws BlockException {
+    if (version >= 3) {
+      return;
+    }
+    requireVersion3(REFCOUNT_BITS, refcountOrder != Qcow2Header.V2_REFCOUNT_ORDER);
+    requireVersion3(LAZY_REFCOUNTS, lazyRefcounts);
+    requireVersion3(COMPRESSION_TYPE, compressionType != Qcow2Header.COMPRESSION_ZLIB);
+  }
+
+  private static void requireVersion3(String name, boolean isUsed) throws BlockException {
+    if (isUsed) {
+      throw invalid(name, "compat=0.10 has only the default, compat=1.1 is needed");
+    }
+  }
+
+  private static List<String> sorted(Set<String> names) {
+    return names.stream().sorted().toList();
+  }
+
+  private static BlockException invalid(String name, String problem) {
+    return new BlockException(BlockError.INVALID, "qcow2 option " + name + ": " + problem);
+  }
+}

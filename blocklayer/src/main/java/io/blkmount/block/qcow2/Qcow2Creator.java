@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.blkmount.block.qcow2;
+
+import io.blkmount.block.bytes.Alignment;
+import io.blkmount.block.bytes.HostName;
+import io.blkmount.block.driver.BackingReference;
+import io.blkmount.block.driver.ChildOpener;
+import io.blkmount.block.driver.CreateOptions;
+import io.blkmount.block.driver.Preallocation;
+import io.blkmount.block.driver.WriteFlags;
+import io.blkmount.block.error.BlockError;
+import io.blkmount.block.error.BlockException;
+import io.blkmount.block.qcow2.FeatureBits.Feature;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/** Writes empty images and overlays. */
+final class Qcow2Creator {
+  private static final int SECTOR = 512;
+
+  /** QEMU leaves the feature names out if less than this is left of the first cluster. */
+  private static final int FEATURE_NAMES_NEED = 4096;
+
+  private final ChildOpener.Child file;
+  private final Qcow2CreateOptions shape;
+  private final long length;
+  private final byte @Nullable [] backingName;
+  private final HeaderExtensions extensions;
+  private final EmptyImageLayout layout;
+
+  private Qcow2Creator(ChildOpener.Child file, CreateOptions options) throws IOException {
+    this.file = file;
+    this.shape = Qcow2CreateOptions.parse(options.values());
+    this.length = wholeSectors(options.length());
+    this.backingName = backingName(options.backing());
+    this.extensions = extensions(options.backing());
+    requireFirstClusterHolds();
+    this.layout = EmptyImageLayout.of(shape.clusterBits(), shape.refcountOrder(), l1EntryCount());
+    requireSpace();
+  }
+
+  /**
+   * Makes an image out of a file or device. Everything is checked before the first write; the
+   * header is written last, so that a crash leaves either no image or a whole one.
+   *
+   * @param file whatever was in it is gone afterwards
+   * @param options by qemu-img's names; the length is rounded up to 512 bytes
+   * @throws BlockException {@code INVALID} or {@code NOT_SUPPORTED} for an option, {@code TOO_BIG}
+   *     for a disk that the cluster size cannot map, {@code NAME_TOO_LONG} for a backing name,
+   *     {@code NO_SPACE} for a device that is too small
+   */
+  static void create(ChildOpener.Child file, CreateOptions options) throws IOException {
+    new Qcow2Creator(file, options).write();
+  }
+
+  private void write() throws IOException {
+    clear();
+    writeRefcounts();
+    file.flush();
+    writeFirstCluster();
+    file.flush();
+  }
+
+  /** An old header must be gone for good before the tables that it points to are overwritten. */
+  private void clear() throws IOException {
+    if (file.support().growable()) {
+      file.truncate(0, Preallocation.OFF);
+      file.truncate(layout.fileLength(), Preallocation.OFF);
+    }
+    if (!file.support().growable() || !file.support().newSpaceReadsZero()) {
+      file.writeZeroes(0, clusterSize(), WriteFlags.NONE);
+      file.flush();
+      file.writeZeroes(0, layout.fileLength(), WriteFlags.NONE);
+    }
+  }
+
+  private void writeRefcounts() throws IOException {
+    for (int index = 0; index < layout.refcountBlocks(); index++) {
+      ByteBuffer block = ByteBuffer.allocateDirect(clusterSize());
+      layout.encodeRefcountBlock(index, block);
+      file.write(layout.refcountBlockOffset(index), block, WriteFlags.NONE);
+    }
+    ByteBuffer table =
+        ByteBuffer.allocateDirect(layout.refcountTableClusters() << shape.clusterBits());
+    layout.encodeRefcountTable(table);
+    file.write(layout.refcountTableOffset(), table, WriteFlags.NONE);
+  }
+
+  private void writeFirstCluster() throws IOException {
+    ByteBuffer cluster = ByteBuffer.allocateDirect(clusterSize());
+    header().encode(cluster);
+    extensions.encode(cluster);
+    if (backingName != null) {
+      cluster.put(backingName);
+    }
+    file.write(0, cluster.clear(), WriteFlags.NONE);
+  }
+
+  private Qcow2Header header() {
+    boolean isZlib = shape.compressionType() == Qcow2Header.COMPRESSION_ZLIB;
+    return new Qcow2Header(
+        shape.version(),
+        backingName == null ? 0 : headerLength() + extensions.encodedLength(),
+        backingName == null ? 0 : backingName.length,
+        shape.clusterBits(),
+        length,
+        Qcow2Header.CRYPT_NONE,
+        l1EntryCount(),
+        layout.l1TableOffset(),
+        layout.refcountTableOffset(),
+        layout.refcountTableClusters(),
+        0,
+        0,
+        isZlib ? 0 : FeatureBits.COMPRESSION_TYPE,
+        shape.lazyRefcounts() ? FeatureBits.LAZY_REFCOUNTS : 0,
+        0,
+        shape.refcountOrder(),
+        headerLength(),
+        shape.compressionType());
+  }
+
+  /** QEMU counts disks in sectors and rounds them up. */
+  private long wholeSectors(long bytes) throws BlockException {
+    long maxL1 = (long) HeaderReader.MAX_L1_ENTRIES;
+    if (bytes < 0) {
+      throw fault(BlockError.INVALID, "a disk of " + bytes + " bytes");
+    }
+    boolean fits = bytes <= Long.MAX_VALUE - SECTOR;
+    long rounded = fits ? Alignment.up(bytes, SECTOR) : bytes;
+    if (!fits || Qcow2Header.l1EntriesFor(rounded, shape.clusterBits(), false) > maxL1) {
+      long limit = maxL1 << (2 * shape.clusterBits() - 3);
+      throw fault(
+          BlockError.TOO_BIG,
+          String.format(
+              "a disk of %d bytes is too large for clusters of %d bytes, which allow %d",
+              bytes, clusterSize(), limit));
+    }
+    return rounded;
+  }
+
+  private int l1EntryCount() {
+    return (int) Qcow2Header.l1EntriesFor(length, shape.clusterBits(), false);
+  }
+
+  private byte @Nullable [] backingName(@Nullable BackingReference backing) throws BlockException {
+    if (backing == null) {
+      return null;
+    }
+    byte[] name = HostName.encode(backing.name());
+    if (name.length == 0 || backing.name().indexOf('\0') >= 0) {
+      throw fault(BlockError.INVALID, "a backing file needs a name without NUL");
+    }
+    requireNameLength(name, HeaderReader.MAX_BACKING_NAME, "the backing file's name");
+    return name;
+  }
+
+  private HeaderExtensions extensions(@Nullable BackingReference backing) throws BlockException {
+    String format = backing == null ? null : backing.format();
+    if (format != null) {
+      requireNameLength(
+          HostName.encode(format), ExtensionReader.MAX_BACKING_FORMAT, "the backing format's name");
+    }
+    HeaderExtensions bare = new HeaderExtensions(format, null, null, Map.of(), null, List.of());
+    int end = headerLength() + bare.encodedLength() - HeaderExtensions.RECORD_HEAD;
+    boolean withNames = shape.version() >= 3 && clusterSize() - end >= FEATURE_NAMES_NEED;
+    Map<Feature, String> names = withNames ? FeatureBits.names() : Map.of();
+    return new HeaderExtensions(format, null, null, names, null, List.of());
+  }
+
+  private void requireNameLength(byte[] name, int limit, String what) throws BlockException {
+    if (name.length > limit) {
+      throw fault(
+          BlockError.NAME_TOO_LONG,
+          String.format("%s has %d bytes, at most %d are allowed", what, name.length, limit));
+    }
+  }
+
+  private void requireFirstClusterHolds() throws BlockException {
+    int nameAt = headerLength() + extensions.encodedLength();
+    if (backingName != null && nameAt + backingName.length > clusterSize()) {
+      throw fault(
+          BlockError.NAME_TOO_LONG,
+          String.format(
+              "the backing file's name has %d bytes, a cluster of %d bytes has room for %d",
+              backingName.length, clusterSize(), clusterSize() - nameAt));
+    }
+  }
+
+  private void requireSpace() throws IOException {
+    if (!file.support().writable()) {
+      throw fault(BlockError.READ_ONLY, "the file is read-only");
+    }
+    long available = file.support().growable() ? Long.MAX_VALUE : file.length();
+    if (available < layout.fileLength()) {
+      throw fault(
+          BlockError.NO_SPACE,
+          String.format(
+              "the empty image needs %d bytes, there are %d", layout.fileLength(), available));
+    }
+  }
+
+  private int headerLength() {
+    return shape.version() == 2 ? Qcow2Header.V2_LENGTH : Qcow2Header.V3_LENGTH;
+  }
+
+  private int clusterSize() {
+    return 1 << shape.clusterBits();
+  }
+
+  private BlockException fault(BlockError error, String problem) {
+    return new BlockException(
+        error, "cannot create qcow2 image \"" + HostName.printable(file.name()) + "\": " + problem);
+  }
+}

@@ -1,0 +1,332 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.blkmount.block.qcow2;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.blkmount.block.driver.BackingReference;
+import io.blkmount.block.driver.BlockLimits;
+import io.blkmount.block.driver.CreateOptions;
+import io.blkmount.block.error.BlockError;
+import io.blkmount.block.error.BlockException;
+import io.blkmount.block.testing.FaultInstance;
+import io.blkmount.block.testing.Images;
+import io.blkmount.block.testing.MemoryChild;
+import io.blkmount.block.testing.MemoryInstance;
+import io.blkmount.block.testing.PagedBytes;
+import io.blkmount.block.testing.QemuImg;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.MethodSource;
+
+final class Qcow2CreatorTest {
+  private static final long GIB = 1L << 30;
+
+  @TempDir Path folder;
+
+  /** One image to make. */
+  record Shape(long length, String options) {
+    CreateOptions create(BackingReference backing) {
+      Map<String, String> values = new HashMap<>();
+      for (String option : options.split(",")) {
+        values.putAll(option(option));
+      }
+      return new CreateOptions(length, backing, values);
+    }
+  }
+
+  /** Cluster sizes with every refcount width; lengths and the rest in turn. */
+  static Stream<Shape> shapes() {
+    List<Shape> shapes = new ArrayList<>();
+    long[] lengths = {0, 1, 512, 513, GIB, 64L << 40, 128 * GIB - 512};
+    String[] others = {"", ",lazy_refcounts=on", ",compression_type=zstd"};
+    for (int clusterBits : new int[] {9, 10, 12, 15, 16, 21}) {
+      String size = "cluster_size=" + (1 << clusterBits);
+      for (int order = 0; order <= 6; order++) {
+        int turn = shapes.size();
+        long length = Math.min(lengths[turn % lengths.length], quickLength(clusterBits));
+        String options = ",refcount_bits=" + (1 << order) + others[turn % others.length];
+        shapes.add(new Shape(length, "compat=1.1," + size + options));
+      }
+      long length = Math.min(GIB + 512, quickLength(clusterBits));
+      shapes.add(new Shape(length, "compat=0.10," + size));
+    }
+    return shapes.stream();
+  }
+
+  /** QEMU takes seconds to allocate an L1 table of many small clusters. */
+  private static long quickLength(int clusterBits) {
+    return 32768L << (2 * clusterBits - 3);
+  }
+
+  @ParameterizedTest
+  @MethodSource("shapes")
+  void qemuImgFindsTheImageCleanAndAsWanted(Shape shape) throws IOException {
+    Path ours = store("ours.qcow2", created(shape.create(null)));
+    Path theirs = folder.resolve("theirs.qcow2");
+    QemuImg.create(theirs, Long.toString(shape.length()), shape.options());
+
+    QemuImg.requireClean(ours, shape);
+    assertThat(info(ours)).isEqualTo(info(theirs));
+    assertThat(firstCluster(ours)).isEqualTo(firstCluster(theirs));
+  }
+
+  @ParameterizedTest(name = "{0} {1}")
+  @CsvSource({
+    "cluster_size=512,1",
+    "cluster_size=512,64",
+    "cluster_size=64k,16",
+    "cluster_size=2M,64"
+  })
+  void qemuImgFindsTheLargestImagesClean(String clusterSize, int refcountBits) throws IOException {
+    int clusterBits = Qcow2CreateOptions.parse(option(clusterSize)).clusterBits();
+    long length = (long) HeaderReader.MAX_L1_ENTRIES << (2 * clusterBits - 3);
+    Shape shape = new Shape(length, clusterSize + ",refcount_bits=" + refcountBits);
+
+    Path image = store("ours.qcow2", created(shape.create(null)));
+
+    QemuImg.requireClean(image, shape);
+    assertThat(info(image)).contains("(" + length + " bytes)", "refcount bits: " + refcountBits);
+  }
+
+  @ParameterizedTest(name = "{0} {1}")
+  @CsvSource({
+    "0.10,512",
+    "0.10,65536",
+    "1.1,512",
+    "1.1,1024",
+    "1.1,4096",
+    "1.1,8192",
+    "1.1,65536",
+    "1.1,2097152"
+  })
+  void overlaysHaveTheHeaderThatQemuImgWrites(String compat, int clusterSize) throws IOException {
+    Files.createDirectory(folder.resolve("dir"));
+    Files.createFile(folder.resolve("dir/base.img"));
+    Shape shape = new Shape(GIB, "compat=" + compat + ",cluster_size=" + clusterSize);
+    Path theirs = folder.resolve("theirs.qcow2");
+    QemuImg.img(
+        "create",
+        "-q",
+        "-u",
+        "-f",
+        "qcow2",
+        "-o",
+        shape.options(),
+        "-b",
+        "dir/base.img",
+        "-F",
+        "raw",
+        theirs,
+        GIB);
+
+    PagedBytes ours = created(shape.create(new BackingReference("dir/base.img", "raw")));
+
+    assertThat(firstCluster(store("ours.qcow2", ours))).isEqualTo(firstCluster(theirs));
+    QemuImg.requireClean(folder.resolve("ours.qcow2"), shape);
+  }
+
+  @Test
+  void backingNamesKeepEveryByte() throws IOException {
+    String name = "a:b \n\udcff\u00e9.img";
+    CreateOptions options = new CreateOptions(GIB, new BackingReference(name, null), Map.of());
+
+    ByteBuffer image = ByteBuffer.wrap(created(options).bytes(0, 65536));
+    Qcow2Header header = Qcow2Header.parse("x", image, image.capacity());
+
+    assertThat(header.backingName(image)).isEqualTo(name);
+    assertThat(HeaderExtensions.parse("x", header, image).backingFormat()).isNull();
+  }
+
+  @Test
+  void metadataLargerThanOneRefcountBlockCountsItself() throws IOException {
+    Shape shape = new Shape(128 * GIB, "cluster_size=512,refcount_bits=64");
+
+    ByteBuffer image = ByteBuffer.wrap(created(shape.create(null)).bytes(0, 512));
+    Qcow2Header header = Qcow2Header.parse("x", image, 512);
+
+    assertThat(header.l1EntryCount()).isEqualTo(HeaderReader.MAX_L1_ENTRIES);
+    assertThat(header.refcountTableClusters()).isEqualTo(17);
+  }
+
+  @Test
+  void oldContentDoesNotShowThrough() throws IOException {
+    Path file = folder.resolve("old.qcow2");
+    QemuImg.create(file, "64M", "cluster_size=4k");
+    QemuImg.io(file, "write -P 7 0 4M");
+    for (var support : List.of(MemoryInstance.FILE, MemoryInstance.DEVICE)) {
+      MemoryInstance host =
+          new MemoryInstance(Images.load(file), BlockLimits.ofBlocks(1, 1), support);
+
+      Qcow2Creator.create(new MemoryChild(host), CreateOptions.ofLength(64L << 20));
+
+      Path image = store("new.qcow2", host.content());
+      QemuImg.requireClean(image, support);
+      Path zeros = folder.resolve("zeros.raw");
+      QemuImg.img("create", "-q", "-f", "raw", zeros, "64M");
+      QemuImg.requireSame(image, zeros, support);
+    }
+  }
+
+  /** Fails each host call in turn: afterwards there is no image, or a whole one. */
+  @Test
+  void failedCreationLeavesNoHalfImage() throws IOException {
+    CreateOptions options = CreateOptions.ofLength(GIB);
+    for (int n = 0; ; n++) {
+      MemoryInstance host = emptyFile();
+      FaultInstance fault = new FaultInstance(host, n);
+      try {
+        Qcow2Creator.create(new MemoryChild(fault), options);
+      } catch (BlockException expected) {
+        // the point of the test
+      }
+      PagedBytes content = host.content();
+      boolean started = content.length() > 0 && content.bytes(0, 1)[0] != 0;
+      if (started) {
+        QemuImg.requireClean(store("image.qcow2", content), "host call " + n);
+      }
+      if (!fault.tripped()) {
+        assertThat(started).isTrue();
+        return; // every point was swept
+      }
+    }
+  }
+
+  @ParameterizedTest(name = "{0}")
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "cluster_size=4000|qcow2 option cluster_size: 4000 is not a power of two in 512..2097152",
+        "cluster_size=4M|qcow2 option cluster_size: 4194304 is not a power of two in 512..2097152",
+        "cluster_size=256|qcow2 option cluster_size: 256 is not a power of two in 512..2097152",
+        "cluster_size=big|cluster_size: not a size: big",
+        "refcount_bits=3|qcow2 option refcount_bits: 3 is not a power of two in 1..64",
+        "refcount_bits=0|qcow2 option refcount_bits: 0 is not a power of two in 1..64",
+        "refcount_bits=128|qcow2 option refcount_bits: 128 is not a power of two in 1..64",
+        "compat=3|qcow2 option compat: 3 is none of 0.10, 1.1, v2, v3",
+        "compression_type=lz4|qcow2 option compression_type: lz4 is none of zlib, zstd",
+        "lazy_refcounts=maybe|qcow2 option lazy_refcounts: maybe is neither on nor off",
+        "foo=on|qcow2 has no creation option foo",
+        "extended_l2=on|qcow2 option extended_l2=on is not supported",
+        "preallocation=full|qcow2 option preallocation=full is not supported",
+        "data_file=x|qcow2 option data_file=x is not supported",
+        "compat=v2,refcount_bits=8|qcow2 option refcount_bits: compat=0.10 has only the default,"
+            + " compat=1.1 is needed",
+        "compat=v2,lazy_refcounts=on|qcow2 option lazy_refcounts: compat=0.10 has only the"
+            + " default, compat=1.1 is needed",
+        "compat=v2,compression_type=zstd|qcow2 option compression_type: compat=0.10 has only the"
+            + " default, compat=1.1 is needed"
+      })
+  void refusesBadOptionsByName(String options, String message) throws IOException {
+    assertRefused(new Shape(GIB, options).create(null), message);
+  }
+
+  @Test
+  void refusesDisksThatTheL1TableCannotMap() throws IOException {
+    assertRefused(
+        new Shape(128 * GIB + 1, "cluster_size=512").create(null),
+        "cannot create qcow2 image \"memory\": a disk of 137438953473 bytes is too large for"
+            + " clusters of 512 bytes, which allow 137438953472");
+    assertRefused(CreateOptions.ofLength(Long.MAX_VALUE), "is too large for clusters of 65536");
+    assertRefused(CreateOptions.ofLength(-1), "a disk of -1 bytes");
+  }
+
+  @Test
+  void refusesBackingNamesThatDoNotFit() throws IOException {
+    String message = "cannot create qcow2 image \"memory\": the backing file's name has ";
+    assertRefused(
+        overlay("x".repeat(1024), "raw"), message + "1024 bytes, at most 1023 are allowed");
+    assertRefused(
+        new CreateOptions(
+            GIB, new BackingReference("x".repeat(377), "raw"), Map.of("cluster_size", "512")),
+        message + "377 bytes, a cluster of 512 bytes has room for 376");
+    assertRefused(overlay("", "raw"), "a backing file needs a name without NUL");
+    assertRefused(overlay("a\0b", "raw"), "a backing file needs a name without NUL");
+    assertRefused(overlay("a", "x".repeat(16)), "the backing format's name has 16 bytes");
+  }
+
+  @Test
+  void refusesDevicesThatAreTooSmall() throws IOException {
+    MemoryInstance device =
+        new MemoryInstance(
+            new PagedBytes(200_000), BlockLimits.ofBlocks(1, 1), MemoryInstance.DEVICE);
+
+    assertThatThrownBy(
+            () -> Qcow2Creator.create(new MemoryChild(device), CreateOptions.ofLength(GIB)))
+        .hasMessage(
+            "cannot create qcow2 image \"memory\": the empty image needs 262144 bytes, there are"
+                + " 200000")
+        .satisfies(e -> assertThat(((BlockException) e).error()).isEqualTo(BlockError.NO_SPACE));
+  }
+
+  private static Map<String, String> option(String text) {
+    int equals = text.indexOf('=');
+    return Map.of(text.substring(0, equals), text.substring(equals + 1));
+  }
+
+  private static CreateOptions overlay(String name, String format) {
+    return new CreateOptions(GIB, new BackingReference(name, format), Map.of());
+  }
+
+  /** The file must be as it was: nothing is written before everything is checked. */
+  private static void assertRefused(CreateOptions options, String message) {
+    MemoryInstance host =
+        new MemoryInstance(
+            PagedBytes.of(new byte[] {1, 2, 3}), BlockLimits.ofBlocks(1, 1), MemoryInstance.FILE);
+
+    assertThatThrownBy(() -> Qcow2Creator.create(new MemoryChild(host), options))
+        .isInstanceOf(BlockException.class)
+        .hasMessageContaining(message);
+    assertThat(host.content().length()).isEqualTo(3);
+    assertThat(host.content().bytes(0, 3)).containsExactly(1, 2, 3);
+  }
+
+  private static PagedBytes created(CreateOptions options) throws IOException {
+    MemoryInstance host = emptyFile();
+    Qcow2Creator.create(new MemoryChild(host), options);
+    return host.content();
+  }
+
+  private static MemoryInstance emptyFile() {
+    return new MemoryInstance(new PagedBytes(0), BlockLimits.ofBlocks(1, 1), MemoryInstance.FILE);
+  }
+
+  private Path store(String name, PagedBytes content) {
+    Path file = folder.resolve(name);
+    Images.store(content, file);
+    return file;
+  }
+
+  /** What qemu-img says without the name, and without the space that the host needs for it. */
+  private static String info(Path image) {
+    return QemuImg.img("info", image).replaceAll("(?m)^(image|disk size): .*\n", "");
+  }
+
+  /** The header cluster; large images of QEMU's have moved their tables, so these are blanked. */
+  private static ByteBuffer firstCluster(Path image) throws IOException {
+    try (var channel = Files.newByteChannel(image)) {
+      ByteBuffer start = ByteBuffer.allocate(2 << 20);
+      while (start.hasRemaining() && channel.read(start) >= 0) {}
+      start.flip();
+      Qcow2Header header = Qcow2Header.parse(image.toString(), start, Files.size(image));
+      start.limit(header.clusterSize());
+      if (Files.size(image) > 64L * header.clusterSize()) {
+        start.putLong(Qcow2Header.L1_TABLE_OFFSET_AT, 0);
+        start.putLong(Qcow2Header.REFCOUNT_TABLE_OFFSET_AT, 0);
+        start.putInt(Qcow2Header.REFCOUNT_TABLE_CLUSTERS_AT, 0);
+      }
+      return start;
+    }
+  }
+}
