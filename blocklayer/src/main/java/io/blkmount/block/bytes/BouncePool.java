@@ -53,9 +53,9 @@ public final class BouncePool {
    * @param length in bytes
    */
   public static ByteBuffer allocate(int length) {
-    return ByteBuffer.allocateDirect(length + (1 << MIN_SHIFT))
-        .alignedSlice(1 << MIN_SHIFT)
-        .slice(0, length);
+    int page = 1 << MIN_SHIFT;
+    int whole = Math.toIntExact(Alignment.up(length, page) + page); // alignedSlice trims both ends
+    return ByteBuffer.allocateDirect(whole).alignedSlice(page).slice(0, length);
   }
 
   /** A borrowed buffer. */

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.blkmount.block.qcow2;
+
+import io.blkmount.block.bytes.Alignment;
+
+/**
+ * How guest and host offsets fall into clusters and tables.
+ *
+ * <pre>
+ * guest offset   | L1 index | L2 index (clusterBits - 3) | offset in cluster (clusterBits) |
+ * </pre>
+ *
+ * @param clusterBits binary logarithm of the cluster size, 9 to 21
+ */
+record ClusterGeometry(int clusterBits) {
+  /** Bytes of an L1, L2 or refcount table entry, as a shift. */
+  static final int ENTRY_SHIFT = 3;
+
+  /** The part of a table that is cached as one piece: QEMU's default since 4.0. */
+  private static final int MAX_SLICE = 4096;
+
+  int clusterSize() {
+    return 1 << clusterBits;
+  }
+
+  /** Returns how many bytes of a table are one slice: 4 KiB, or a cluster if that is smaller. */
+  int sliceSize() {
+    return Math.min(MAX_SLICE, clusterSize());
+  }
+
+  int entriesPerSlice() {
+    return sliceSize() >> ENTRY_SHIFT;
+  }
+
+  int entriesPerL2() {
+    return clusterSize() >> ENTRY_SHIFT;
+  }
+
+  /** Returns how many guest bytes one L2 table maps. */
+  long l2Span() {
+    return (long) entriesPerL2() << clusterBits;
+  }
+
+  int l1Index(long guestOffset) {
+    return Math.toIntExact(guestOffset >>> (clusterBits + clusterBits - ENTRY_SHIFT));
+  }
+
+  /** Returns how many L1 entries a disk of {@code length} bytes needs. */
+  long l1EntriesFor(long length) {
+    return Math.addExact(length, l2Span() - 1) >>> (clusterBits + clusterBits - ENTRY_SHIFT);
+  }
+
+  int l2Index(long guestOffset) {
+    return (int) (guestOffset >>> clusterBits) & (entriesPerL2() - 1);
+  }
+
+  /** Returns where, in an L2 table, the slice begins that maps {@code guestOffset}. */
+  int sliceOffset(long guestOffset) {
+    return (l2Index(guestOffset) << ENTRY_SHIFT) & -sliceSize();
+  }
+
+  int indexInSlice(long guestOffset) {
+    return l2Index(guestOffset) & (entriesPerSlice() - 1);
+  }
+
+  /** Returns the first guest offset that the slice for {@code guestOffset} does not map. */
+  long sliceSpanEnd(long guestOffset) {
+    long span = (long) entriesPerSlice() << clusterBits;
+    return Alignment.down(guestOffset, span) + span;
+  }
+
+  long clusterStart(long offset) {
+    return Alignment.down(offset, clusterSize());
+  }
+
+  long clusterEnd(long offset) {
+    return Alignment.up(offset, clusterSize());
+  }
+
+  int offsetInCluster(long offset) {
+    return (int) (offset & (clusterSize() - 1));
+  }
+
+  boolean isClusterAligned(long offset) {
+    return offsetInCluster(offset) == 0;
+  }
+
+  /** Returns how many clusters the bytes from {@code offset} on touch. */
+  long clustersTouched(long offset, long length) {
+    return (clusterEnd(offset + length) - clusterStart(offset)) >> clusterBits;
+  }
+}

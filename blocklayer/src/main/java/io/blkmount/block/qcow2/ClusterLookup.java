@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.blkmount.block.qcow2;
+
+import io.blkmount.block.driver.Extent;
+import io.blkmount.block.error.CorruptImageException;
+import java.io.IOException;
+
+/** Finds where guest data is stored, without changing the image and without a lock. */
+final class ClusterLookup {
+  private final Metadata metadata;
+  private final ClusterGeometry geometry;
+
+  ClusterLookup(Metadata metadata) {
+    this.metadata = metadata;
+    this.geometry = metadata.geometry();
+  }
+
+  /**
+   * Returns the run that starts at {@code guestOffset}; stands for QEMU's {@code
+   * qcow2_get_host_offset()}.
+   *
+   * @param guestOffset in bytes; any alignment
+   * @param maxLength in bytes, at least 1; the run may be shorter, never longer
+   * @throws CorruptImageException if a table or cluster it needs is not where one can be
+   * @throws IOException if the L2 table cannot be read
+   */
+  ClusterRun find(long guestOffset, long maxLength) throws IOException {
+    assert maxLength > 0 : maxLength;
+    RootTable l1 = metadata.l1();
+    int l1Index = geometry.l1Index(guestOffset);
+    long l2Offset = l2Offset(l1, l1Index);
+    if (l2Offset == 0) {
+      return unmapped(l1, l1Index, guestOffset, maxLength);
+    }
+    try (Slice slice = metadata.l2Cache().pin(l2Offset + geometry.sliceOffset(guestOffset))) {
+      return runFrom(slice, guestOffset, maxLength);
+    }
+  }
+
+  /**
+   * Returns the host offset of the L2 table for an L1 index, 0 if there is none.
+   *
+   * @throws CorruptImageException if it is not on a cluster boundary
+   */
+  long l2Offset(RootTable l1, int l1Index) throws CorruptImageException {
+    long l2Offset = L1Entry.l2Offset(l1.entry(l1Index));
+    if (!geometry.isClusterAligned(l2Offset)) {
+      throw new CorruptImageException(
+          "L2 table", l2Offset, "not a multiple of the cluster size " + geometry.clusterSize());
+    }
+    return l2Offset;
+  }
+
+  private ClusterRun unmapped(RootTable l1, int l1Index, long guestOffset, long maxLength) {
+    long end = (l1Index + 1) * geometry.l2Span();
+    long limit = guestOffset + maxLength;
+    for (int i = l1Index + 1; end < limit && i < l1.entryCount() && l1.entry(i) == 0; i++) {
+      end += geometry.l2Span();
+    }
+    long length = Math.min(end, limit) - guestOffset;
+    return new ClusterRun(
+        L2Entry.Kind.UNALLOCATED, guestOffset, length, Extent.NO_HOST_OFFSET, false, 0);
+  }
+
+  private ClusterRun runFrom(Slice slice, long guestOffset, long maxLength) throws IOException {
+    int index = geometry.indexInSlice(guestOffset);
+    long entry = slice.entry(index);
+    L2Entry.Kind kind = L2Entry.kind(entry, metadata.isVersion3());
+    int inCluster = geometry.offsetInCluster(guestOffset);
+    long hostOffset = Extent.NO_HOST_OFFSET;
+    int clusters = 1;
+    switch (kind) {
+      case NORMAL, ZERO_ALLOCATED -> {
+        hostOffset = requireAligned(entry, guestOffset) + inCluster;
+        clusters = countStored(slice, index, entry, inCluster + maxLength);
+      }
+      case UNALLOCATED, ZERO_PLAIN ->
+          clusters = countUnstored(slice, index, kind, inCluster + maxLength);
+      case COMPRESSED -> {}
+    }
+    long length = Math.min(maxLength, ((long) clusters << geometry.clusterBits()) - inCluster);
+    return new ClusterRun(kind, guestOffset, length, hostOffset, L2Entry.isCopied(entry), entry);
+  }
+
+  private long requireAligned(long entry, long guestOffset) throws CorruptImageException {
+    long hostOffset = L2Entry.hostOffset(entry);
+    if (!geometry.isClusterAligned(hostOffset)) {
+      throw new CorruptImageException(
+          "data cluster of guest offset 0x" + Long.toHexString(guestOffset),
+          hostOffset,
+          "not a multiple of the cluster size " + geometry.clusterSize());
+    }
+    return hostOffset;
+  }
+
+  /** Counts entries that go on where the one before ends, flags and all. */
+  private int countStored(Slice slice, int index, long entry, long maxLength) {
+    int limit = limit(index, maxLength);
+    int count = 1;
+    while (count < limit
+        && slice.entry(index + count) == entry + ((long) count << geometry.clusterBits())) {
+      count++;
+    }
+    return count;
+  }
+
+  private int countUnstored(Slice slice, int index, L2Entry.Kind kind, long maxLength) {
+    int limit = limit(index, maxLength);
+    int count = 1;
+    while (count < limit
+        && L2Entry.kind(slice.entry(index + count), metadata.isVersion3()) == kind) {
+      count++;
+    }
+    return count;
+  }
+
+  private int limit(int index, long maxLength) {
+    long clusters = (maxLength + geometry.clusterSize() - 1) >> geometry.clusterBits();
+    return (int) Math.min(clusters, geometry.entriesPerSlice() - index);
+  }
+}

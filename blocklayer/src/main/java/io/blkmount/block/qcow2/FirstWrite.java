@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.blkmount.block.qcow2;
+
+import java.io.IOException;
+
+/**
+ * Clears the autoclear features before anything is written: whoever set them must see that somebody
+ * who does not know them has changed the image.
+ */
+final class FirstWrite {
+  private final Metadata metadata;
+  private volatile boolean done;
+
+  FirstWrite(Metadata metadata) {
+    this.metadata = metadata;
+    this.done = !metadata.isVersion3() || metadata.header().autoclearFeatures() == 0;
+  }
+
+  /** Does it, durably, if it has not been done. */
+  void prepare() throws IOException {
+    if (!done) {
+      clear();
+    }
+  }
+
+  private synchronized void clear() throws IOException {
+    if (!done) {
+      new HeaderFields(metadata).writeAutoclear(0);
+      metadata.file().flush();
+      done = true;
+    }
+  }
+}

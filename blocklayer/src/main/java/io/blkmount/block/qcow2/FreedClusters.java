@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.blkmount.block.qcow2;
+
+import java.io.IOException;
+import java.lang.System.Logger;
+import java.lang.System.Logger.Level;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * Host clusters that no entry points to any more, on their way to being free.
+ *
+ * <p>A cluster may only be used again when the entry that pointed to it is durably gone, its space
+ * has been given back, and every request that was in flight when it was dropped has ended: one of
+ * those may still read it, or write to it.
+ */
+final class FreedClusters {
+  private static final Logger LOG = System.getLogger(FreedClusters.class.getName());
+
+  private final Metadata metadata;
+  private final Refcounts refcounts;
+
+  /** Dropped in memory only; guarded by the metadata lock, as is the other list. */
+  private List<Dropped> fresh = new ArrayList<>();
+
+  /** Durably dropped, but perhaps still in use by a request. */
+  private List<Dropped> waiting = new ArrayList<>();
+
+  private volatile int freshCount;
+
+  /**
+   * One reference less to each of a run of clusters.
+   *
+   * @param firstCluster index of the first
+   * @param clusterCount how many
+   * @param epoch when the last entry that pointed there was changed
+   */
+  record Dropped(long firstCluster, long clusterCount, long epoch) {}
+
+  FreedClusters(Metadata metadata, Refcounts refcounts) {
+    this.metadata = metadata;
+    this.refcounts = refcounts;
+  }
+
+  /**
+   * Notes that an entry was changed and points to these clusters no more; the caller holds the
+   * metadata lock and has changed the entry already.
+   */
+  void add(long hostOffset, long length) {
+    long first = hostOffset >>> metadata.geometry().clusterBits();
+    long count = metadata.geometry().clustersTouched(hostOffset, length);
+    long epoch = metadata.epochs().current();
+    int last = fresh.size() - 1;
+    if (last >= 0
+        && fresh.get(last).epoch() == epoch
+        && fresh.get(last).firstCluster() + fresh.get(last).clusterCount() == first) {
+      fresh.set(
+          last,
+          new Dropped(
+              fresh.get(last).firstCluster(), fresh.get(last).clusterCount() + count, epoch));
+    } else {
+      fresh.add(new Dropped(first, count, epoch));
+    }
+    freshCount = fresh.size();
+  }
+
+  /** Does {@link #add} for the host clusters of an L2 entry that was overwritten, if it had any. */
+  void addOf(long entry) {
+    switch (L2Entry.kind(entry, metadata.isVersion3())) {
+      case NORMAL, ZERO_ALLOCATED ->
+          add(L2Entry.hostOffset(entry), metadata.geometry().clusterSize());
+      case COMPRESSED -> {
+        CompressedCluster old = CompressedCluster.decode(entry, metadata.geometry().clusterBits());
+        add(old.hostOffset(), old.lengthBytes());
+      }
+      case UNALLOCATED, ZERO_PLAIN -> {}
+    }
+  }
+
+  /** Returns how many runs wait for a write-back; a hint when no lock is held. */
+  int freshCount() {
+    return freshCount;
+  }
+
+  /** Takes what was dropped so far; the caller holds the metadata lock and writes the entries. */
+  List<Dropped> takeFresh() {
+    List<Dropped> taken = fresh;
+    fresh = new ArrayList<>();
+    freshCount = 0;
+    return taken;
+  }
+
+  /**
+   * Puts back what {@link #takeFresh} gave, after a failure; the caller holds the metadata lock.
+   */
+  void putBack(List<Dropped> taken) {
+    taken.addAll(fresh);
+    fresh = taken;
+    freshCount = fresh.size();
+  }
+
+  /** Notes that the entries are durably changed; the caller holds the metadata lock. */
+  void becameDurable(List<Dropped> taken) {
+    waiting.addAll(taken);
+  }
+
+  /**
+   * Frees what nobody can see any more.
+   *
+   * @return whether any refcount went down
+   * @throws IOException if a refcount cannot be changed; what is left is tried again next time
+   */
+  boolean reclaim() throws IOException {
+    List<Dropped> ready = takeReady();
+    int done = 0;
+    try {
+      while (done < ready.size()) {
+        free(ready.get(done));
+        done++;
+      }
+    } finally {
+      keep(ready.subList(done, ready.size()));
+    }
+    return done > 0;
+  }
+
+  private List<Dropped> takeReady() {
+    metadata.lock().lock();
+    try {
+      metadata.epochs().advance();
+      List<Dropped> ready = new ArrayList<>();
+      List<Dropped> later = new ArrayList<>();
+      for (Dropped dropped : waiting) {
+        (metadata.epochs().hasPassed(dropped.epoch()) ? ready : later).add(dropped);
+      }
+      waiting = later;
+      return ready;
+    } finally {
+      metadata.lock().unlock();
+    }
+  }
+
+  private void keep(List<Dropped> left) {
+    if (!left.isEmpty()) {
+      metadata.lock().lock();
+      try {
+        waiting.addAll(left);
+      } finally {
+        metadata.lock().unlock();
+      }
+    }
+  }
+
+  private void free(Dropped dropped) throws IOException {
+    long end = dropped.firstCluster() + dropped.clusterCount();
+    for (long first = dropped.firstCluster(), next; first < end; first = next) {
+      boolean last = refcounts.get(first) == 1;
+      next = first + 1;
+      while (next < end && (refcounts.get(next) == 1) == last) {
+        next++;
+      }
+      if (last) {
+        punch(first, next - first);
+      }
+    }
+    refcounts.adjust(dropped.firstCluster(), dropped.clusterCount(), -1);
+  }
+
+  /** Gives space back if the file's discard mode says so; a failure costs space, not data. */
+  private void punch(long firstCluster, long clusterCount) {
+    int bits = metadata.geometry().clusterBits();
+    try {
+      metadata.file().discard(firstCluster << bits, clusterCount << bits);
+    } catch (IOException e) {
+      LOG.log(
+          Level.WARNING,
+          "space of freed clusters not given back: host offset 0x{0} length {1}: {2}",
+          Long.toHexString(firstCluster << bits),
+          clusterCount << bits,
+          e.getMessage());
+    }
+  }
+}

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.blkmount.block.qcow2;
+
+/**
+ * A standard L2 entry.
+ *
+ * <pre>
+ * normal      | 63 COPIED | 62 = 0 | 56-61 0 | 9-55 host offset | 1-8 0 | 0 reads as zero (v3) |
+ * compressed  | 63 = 0    | 62 = 1 | 0-61 see CompressedCluster                                |
+ * </pre>
+ */
+final class L2Entry {
+  /** What an entry says of its cluster. */
+  enum Kind {
+    /** Nothing: the backing file is asked. */
+    UNALLOCATED,
+    /** Zeros, without a host cluster. */
+    ZERO_PLAIN,
+    /** Zeros, with a host cluster in reserve. */
+    ZERO_ALLOCATED,
+    /** Stored as it is. */
+    NORMAL,
+    /** Stored compressed. */
+    COMPRESSED
+  }
+
+  static final long UNALLOCATED_ENTRY = 0;
+  static final long ZERO_ENTRY = 1;
+  private static final long COPIED = 1L << 63;
+  private static final long COMPRESSED = 1L << 62;
+
+  private L2Entry() {}
+
+  /**
+   * Returns the kind of an entry.
+   *
+   * @param zeroFlagKnown whether bit 0 has a meaning: version 3
+   */
+  static Kind kind(long entry, boolean zeroFlagKnown) {
+    if ((entry & COMPRESSED) != 0) {
+      return Kind.COMPRESSED;
+    }
+    boolean hasHostCluster = hostOffset(entry) != 0;
+    if (zeroFlagKnown && (entry & ZERO_ENTRY) != 0) {
+      return hasHostCluster ? Kind.ZERO_ALLOCATED : Kind.ZERO_PLAIN;
+    }
+    return hasHostCluster ? Kind.NORMAL : Kind.UNALLOCATED;
+  }
+
+  static long normal(long hostOffset) {
+    return hostOffset | COPIED;
+  }
+
+  static long zeroAllocated(long hostOffset) {
+    return hostOffset | COPIED | ZERO_ENTRY;
+  }
+
+  static long hostOffset(long entry) {
+    return entry & L1Entry.OFFSET_MASK;
+  }
+
+  /**
+   * Returns whether the host cluster belongs to this entry alone, so that it may be overwritten.
+   */
+  static boolean isCopied(long entry) {
+    return (entry & COPIED) != 0;
+  }
+}

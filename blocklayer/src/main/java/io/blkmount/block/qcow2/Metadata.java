@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.blkmount.block.qcow2;
+
+import io.blkmount.block.driver.ChildOpener;
+import java.util.concurrent.locks.ReentrantLock;
+
+/**
+ * What an open image has in memory of its metadata, and the one lock that guards its changes.
+ *
+ * <p>Fields that change are volatile: they are read without the lock and set under it.
+ */
+final class Metadata {
+  private final ChildOpener.Child file;
+  private final Qcow2Header header;
+  private final ClusterGeometry geometry;
+  private final RefcountWidth refcountWidth;
+  private final MetadataCache l2Cache;
+  private final MetadataCache refcountCache;
+  private final OverlapGuard guard;
+  private final RequestEpochs epochs = new RequestEpochs();
+  private final ReentrantLock lock = new ReentrantLock();
+  private volatile RootTable l1;
+  private volatile RootTable refcountTable;
+  private volatile long length;
+
+  Metadata(
+      ChildOpener.Child file,
+      Qcow2Header header,
+      RootTable l1,
+      RootTable refcountTable,
+      Qcow2Options options) {
+    this.file = file;
+    this.header = header;
+    this.geometry = new ClusterGeometry(header.clusterBits());
+    this.refcountWidth = new RefcountWidth(header.refcountOrder());
+    this.l2Cache =
+        new MetadataCache("L2 table", file, geometry, options.l2CacheBytes(geometry, header));
+    this.refcountCache =
+        new MetadataCache("refcount block", file, geometry, options.refcountCacheBytes(geometry));
+    this.guard = new OverlapGuard(geometry);
+    this.l1 = l1;
+    this.refcountTable = refcountTable;
+    this.length = header.length();
+  }
+
+  ChildOpener.Child file() {
+    return file;
+  }
+
+  /** Returns the header as it was at open; length and table places may have changed since. */
+  Qcow2Header header() {
+    return header;
+  }
+
+  boolean isVersion3() {
+    return header.version() >= 3;
+  }
+
+  ClusterGeometry geometry() {
+    return geometry;
+  }
+
+  RefcountWidth refcountWidth() {
+    return refcountWidth;
+  }
+
+  MetadataCache l2Cache() {
+    return l2Cache;
+  }
+
+  MetadataCache refcountCache() {
+    return refcountCache;
+  }
+
+  OverlapGuard guard() {
+    return guard;
+  }
+
+  RequestEpochs epochs() {
+    return epochs;
+  }
+
+  /** Returns the metadata lock; never held over I/O. */
+  ReentrantLock lock() {
+    return lock;
+  }
+
+  RootTable l1() {
+    return l1;
+  }
+
+  void l1(RootTable table) {
+    l1 = table;
+  }
+
+  RootTable refcountTable() {
+    return refcountTable;
+  }
+
+  void refcountTable(RootTable table) {
+    refcountTable = table;
+  }
+
+  long length() {
+    return length;
+  }
+
+  void length(long bytes) {
+    length = bytes;
+  }
+}

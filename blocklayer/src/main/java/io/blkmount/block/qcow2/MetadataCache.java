@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.blkmount.block.qcow2;
+
+import com.google.errorprone.annotations.concurrent.GuardedBy;
+import io.blkmount.block.driver.BlockIo;
+import io.blkmount.block.error.CorruptImageException;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.ConcurrentHashMap;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Slices of L2 tables or of refcount blocks, by host offset.
+ *
+ * <p>Finding a cached slice takes no lock. A missing one is read by the thread that wants it, with
+ * no lock held; others that want the same one wait for that read. Only clean slices are thrown out:
+ * when all are dirty or in use the cache grows, and {@link #dirtyCount} tells the writers to write
+ * back.
+ */
+final class MetadataCache {
+  private final String what;
+  private final BlockIo file;
+  private final int clusterSize;
+  private final int maxSlices;
+  private final SliceMemory memory;
+  private final int sliceSize;
+  private final ConcurrentHashMap<Long, Slice> slices = new ConcurrentHashMap<>();
+
+  @GuardedBy("ring")
+  private final List<Slice> ring = new ArrayList<>();
+
+  @GuardedBy("ring")
+  private int hand;
+
+  /** Slices newer than the disk; guarded by the metadata lock of the image. */
+  private final ArrayList<Slice> dirty = new ArrayList<>();
+
+  private volatile int dirtyCount;
+
+  /**
+   * Creates an empty cache.
+   *
+   * @param what the format's name for what is cached, for messages
+   * @param file where it is read from
+   * @param maxBytes how much memory it may take, except for what is dirty or in use
+   */
+  MetadataCache(String what, BlockIo file, ClusterGeometry geometry, long maxBytes) {
+    this.what = what;
+    this.file = file;
+    this.clusterSize = geometry.clusterSize();
+    this.sliceSize = geometry.sliceSize();
+    this.memory = new SliceMemory(sliceSize);
+    this.maxSlices = (int) Math.max(2, Math.min(Integer.MAX_VALUE, maxBytes / sliceSize));
+  }
+
+  int sliceSize() {
+    return sliceSize;
+  }
+
+  int maxSlices() {
+    return maxSlices;
+  }
+
+  /**
+   * Returns the slice at {@code hostOffset} with a pin on it, for a try-with-resources block.
+   *
+   * @param hostOffset of the slice, a multiple of the slice size
+   * @throws CorruptImageException if the table lies past the end of the file
+   * @throws IOException if it cannot be read
+   */
+  Slice pin(long hostOffset) throws IOException {
+    while (true) {
+      Slice cached = slices.get(hostOffset);
+      if (cached == null) {
+        Slice loaded = load(hostOffset);
+        if (loaded != null) {
+          return loaded;
+        }
+      } else if (cached.tryPin()) {
+        return awaited(cached);
+      } else {
+        Thread.onSpinWait(); // it is on its way out: a few instructions of another thread
+      }
+    }
+  }
+
+  private static Slice awaited(Slice slice) throws IOException {
+    try {
+      slice.awaitLoaded();
+      return slice;
+    } catch (IOException e) {
+      slice.close();
+      throw e;
+    }
+  }
+
+  /** Reads a missing slice; null when another thread was faster. */
+  private @Nullable Slice load(long hostOffset) throws IOException {
+    makeRoom();
+    Slice fresh = new Slice(hostOffset, memory.take());
+    if (slices.putIfAbsent(hostOffset, fresh) != null) {
+      memory.giveBack(fresh.buffer());
+      return null;
+    }
+    IOException failure = read(fresh);
+    if (failure != null) {
+      slices.remove(hostOffset, fresh);
+      fresh.finishLoading(failure); // its memory is not reused: others may still look at the slice
+      throw failure;
+    }
+    synchronized (ring) {
+      ring.add(fresh);
+    }
+    fresh.finishLoading(null);
+    return fresh;
+  }
+
+  private @Nullable IOException read(Slice slice) {
+    try {
+      long table = slice.hostOffset() & -clusterSize;
+      if (table >= file.length()) {
+        return new CorruptImageException(
+            what, table, "past the end of the file, whose length is " + file.length());
+      }
+      file.read(slice.hostOffset(), slice.buffer().duplicate());
+      return null;
+    } catch (IOException e) {
+      return e;
+    } catch (RuntimeException | Error e) {
+      return new IOException(what + " cannot be read: " + e, e);
+    }
+  }
+
+  private void makeRoom() {
+    synchronized (ring) {
+      int steps = ring.size() < maxSlices ? 0 : 2 * ring.size();
+      while (ring.size() >= maxSlices && steps-- > 0) {
+        hand = hand >= ring.size() ? 0 : hand;
+        Slice candidate = ring.get(hand);
+        if (candidate.tryEvict()) {
+          evict(candidate);
+        } else {
+          hand++;
+        }
+      }
+    }
+  }
+
+  @GuardedBy("ring")
+  private void evict(Slice slice) {
+    Slice last = ring.remove(ring.size() - 1);
+    if (last != slice) {
+      ring.set(hand, last);
+    }
+    slices.remove(slice.hostOffset(), slice);
+    memory.giveBack(slice.buffer());
+  }
+
+  /** Notes that a pinned slice is newer than the disk; the caller holds the metadata lock. */
+  void markDirty(Slice slice) {
+    if (!slice.isDirty()) {
+      slice.setDirty(true);
+      dirty.add(slice);
+      dirtyCount = dirty.size();
+    }
+  }
+
+  /** Returns how many slices are newer than the disk; a hint when no lock is held. */
+  int dirtyCount() {
+    return dirtyCount;
+  }
+
+  /**
+   * Copies what is dirty, in order of host offset, and calls it clean; the caller holds the
+   * metadata lock. The slices stay pinned until the copies are released.
+   */
+  DirtySlices takeDirty() {
+    DirtySlices copies = DirtySlices.copyOf(this, dirty);
+    dirty.clear();
+    dirtyCount = 0;
+    return copies;
+  }
+
+  /** Forgets all clean slices; the caller lets no request run. */
+  void clear() {
+    synchronized (ring) {
+      if (dirtyCount > 0) {
+        throw new IllegalStateException(what + " cache: " + dirtyCount + " slices are not written");
+      }
+      ring.clear();
+      slices.clear();
+      hand = 0;
+    }
+  }
+}

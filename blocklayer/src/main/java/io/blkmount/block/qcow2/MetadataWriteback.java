@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.blkmount.block.qcow2;
+
+import com.google.errorprone.annotations.concurrent.GuardedBy;
+import java.io.IOException;
+import java.util.List;
+import java.util.concurrent.locks.ReentrantLock;
+
+/**
+ * Brings changed metadata to the disk, in the one order that no power cut can break: refcounts,
+ * then (with the guest data durable) new refcount blocks' table entries, then L2 slices, then L1
+ * entries, and only then are dropped clusters freed. Stands for {@code qcow2_write_caches()} and
+ * the cache dependencies of QEMU.
+ */
+final class MetadataWriteback {
+  /** Dropped runs that make a write-back due: the list stays below a few megabytes. */
+  private static final int MAX_DROPPED = 1 << 16;
+
+  /** Dirty slices that make a write-back due: the copies stay below 4 MiB. */
+  private static final int MAX_DIRTY = 1 << 10;
+
+  private final Metadata metadata;
+  private final FreedClusters freed;
+  private final int maxDirtyL2;
+  private final int maxDirtyRefcounts;
+
+  /** One write-back at a time; held over its I/O, and nobody who reads or overwrites needs it. */
+  private final ReentrantLock lock = new ReentrantLock();
+
+  MetadataWriteback(Metadata metadata, FreedClusters freed) {
+    this.metadata = metadata;
+    this.freed = freed;
+    this.maxDirtyL2 = dueAt(metadata.l2Cache());
+    this.maxDirtyRefcounts = dueAt(metadata.refcountCache());
+  }
+
+  private static int dueAt(MetadataCache cache) {
+    return Math.max(8, Math.min(MAX_DIRTY, cache.maxSlices() / 2));
+  }
+
+  /** Something done while no write-back runs and everything before it has been written. */
+  interface Exclusive {
+    void run() throws IOException;
+  }
+
+  /**
+   * Makes durable all metadata that was complete when the call began, and the data it points to.
+   *
+   * @throws IOException if a write or flush failed; what was not written is tried again next time
+   */
+  void run() throws IOException {
+    exclusively(() -> {});
+  }
+
+  /** Does {@link #run} if so much has piled up that memory or the caches would suffer. */
+  void runIfDue() throws IOException {
+    if (metadata.l2Cache().dirtyCount() > maxDirtyL2
+        || metadata.refcountCache().dirtyCount() > maxDirtyRefcounts
+        || freed.freshCount() > MAX_DROPPED) {
+      run();
+    }
+  }
+
+  /** Does {@link #run}, and then {@code action} before any other write-back can begin. */
+  void exclusively(Exclusive action) throws IOException {
+    lock.lock();
+    try {
+      writeEverything();
+      if (freed.reclaim()) {
+        writeRefcounts(); // with no flush: a refcount that went down is never in a hurry
+      }
+      action.run();
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  @GuardedBy("lock")
+  private void writeEverything() throws IOException {
+    Snapshot snapshot = takeSnapshot();
+    boolean written = false;
+    try {
+      write(snapshot);
+      written = true;
+    } finally {
+      finish(snapshot, written);
+    }
+  }
+
+  private void write(Snapshot snapshot) throws IOException {
+    snapshot.refcounts.writeTo(metadata.file());
+    metadata.file().flush();
+    if (!snapshot.refcountTable.isEmpty()) {
+      snapshot.refcountTable.writeTo(metadata.file());
+      metadata.file().flush();
+    }
+    if (!snapshot.l2.isEmpty() || !snapshot.l1.isEmpty()) {
+      requireL2Tables(snapshot.l2);
+      snapshot.l2.writeTo(metadata.file());
+      metadata.file().flush();
+    }
+    if (!snapshot.l1.isEmpty()) {
+      snapshot.l1.writeTo(metadata.file());
+      metadata.file().flush();
+    }
+  }
+
+  private void requireL2Tables(DirtySlices slices) throws IOException {
+    for (long hostOffset : slices.hostOffsets()) {
+      metadata.guard().requireArea(hostOffset, OverlapGuard.Area.L2_TABLE);
+    }
+  }
+
+  @GuardedBy("lock")
+  private void writeRefcounts() throws IOException {
+    DirtySlices slices;
+    metadata.lock().lock();
+    try {
+      slices = metadata.refcountCache().takeDirty();
+    } finally {
+      metadata.lock().unlock();
+    }
+    boolean written = false;
+    try {
+      slices.writeTo(metadata.file());
+      written = true;
+    } finally {
+      finishRefcounts(slices, written);
+    }
+  }
+
+  private void finishRefcounts(DirtySlices slices, boolean written) {
+    metadata.lock().lock();
+    try {
+      if (!written) {
+        slices.markDirtyAgain();
+      }
+    } finally {
+      metadata.lock().unlock();
+    }
+    slices.release();
+  }
+
+  /** All that is newer than the disk, as it was at one moment. */
+  private record Snapshot(
+      DirtySlices refcounts,
+      RootTable.Dirty refcountTable,
+      DirtySlices l2,
+      RootTable.Dirty l1,
+      List<FreedClusters.Dropped> dropped) {}
+
+  private Snapshot takeSnapshot() {
+    metadata.lock().lock();
+    try {
+      return new Snapshot(
+          metadata.refcountCache().takeDirty(),
+          metadata.refcountTable().takeDirty(),
+          metadata.l2Cache().takeDirty(),
+          metadata.l1().takeDirty(),
+          freed.takeFresh());
+    } finally {
+      metadata.lock().unlock();
+    }
+  }
+
+  private void finish(Snapshot snapshot, boolean written) {
+    metadata.lock().lock();
+    try {
+      if (written) {
+        freed.becameDurable(snapshot.dropped);
+      } else {
+        snapshot.refcounts.markDirtyAgain();
+        snapshot.refcountTable.markDirtyAgain();
+        snapshot.l2.markDirtyAgain();
+        snapshot.l1.markDirtyAgain();
+        freed.putBack(snapshot.dropped);
+      }
+    } finally {
+      metadata.lock().unlock();
+    }
+    snapshot.refcounts.release();
+    snapshot.l2.release();
+  }
+}

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.blkmount.block.qcow2;
+
+import io.blkmount.block.error.CorruptImageException;
+import java.util.concurrent.ConcurrentHashMap;
+
+/**
+ * Knows which host clusters hold metadata, and refuses to write anything else over them. Stands for
+ * QEMU's {@code qcow2_pre_write_overlap_check()}.
+ */
+final class OverlapGuard {
+  /** What a cluster holds. */
+  enum Area {
+    HEADER("the header"),
+    L1_TABLE("the L1 table"),
+    L2_TABLE("an L2 table"),
+    REFCOUNT_TABLE("the refcount table"),
+    REFCOUNT_BLOCK("a refcount block"),
+    SNAPSHOT_TABLE("the snapshot table"),
+    /** Claimed by two structures: nothing is written there. */
+    CONTESTED("two metadata structures at once");
+
+    private final String text;
+
+    Area(String text) {
+      this.text = text;
+    }
+  }
+
+  private final int clusterBits;
+  private final ConcurrentHashMap<Long, Area> areas = new ConcurrentHashMap<>();
+
+  OverlapGuard(ClusterGeometry geometry) {
+    this.clusterBits = geometry.clusterBits();
+  }
+
+  /** Notes that {@code length} bytes from {@code hostOffset} on hold metadata. */
+  void add(long hostOffset, long length, Area area) {
+    if (length > 0) {
+      long last = (hostOffset + length - 1) >>> clusterBits;
+      for (long cluster = hostOffset >>> clusterBits; cluster <= last; cluster++) {
+        areas.merge(cluster, area, (before, now) -> Area.CONTESTED);
+      }
+    }
+  }
+
+  /** Forgets an area that has moved. */
+  void remove(long hostOffset, long length) {
+    if (length > 0) {
+      long last = (hostOffset + length - 1) >>> clusterBits;
+      for (long cluster = hostOffset >>> clusterBits; cluster <= last; cluster++) {
+        areas.remove(cluster);
+      }
+    }
+  }
+
+  /** Fails if guest data or a new table would go where metadata is. */
+  void requireFree(String what, long hostOffset, long length) throws CorruptImageException {
+    long last = (hostOffset + length - 1) >>> clusterBits;
+    for (long cluster = hostOffset >>> clusterBits; cluster <= last; cluster++) {
+      Area area = areas.get(cluster);
+      if (area != null) {
+        throw new CorruptImageException(
+            what, hostOffset, "length " + length + " would overwrite " + area.text);
+      }
+    }
+  }
+
+  /** Fails if the cluster at {@code hostOffset} is not what is about to be written to it. */
+  void requireArea(long hostOffset, Area area) throws CorruptImageException {
+    Area found = areas.get(hostOffset >>> clusterBits);
+    if (found != area) {
+      throw new CorruptImageException(
+          "write of " + area.text,
+          hostOffset,
+          "the cluster holds " + (found == null ? "guest data" : found.text));
+    }
+  }
+}

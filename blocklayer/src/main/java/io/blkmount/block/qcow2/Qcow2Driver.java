@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.blkmount.block.qcow2;
+
+import io.blkmount.block.driver.BlockDriver;
+import io.blkmount.block.driver.ChildOpener;
+import io.blkmount.block.driver.CreateOptions;
+import io.blkmount.block.driver.DriverInstance;
+import io.blkmount.block.driver.DriverOptions;
+import io.blkmount.block.driver.ProbeInput;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+
+/** The format qcow2, versions 2 and 3. */
+public final class Qcow2Driver implements BlockDriver {
+  /** Creates the driver; it has no state. */
+  public Qcow2Driver() {}
+
+  @Override
+  public String name() {
+    return "qcow2";
+  }
+
+  /**
+   * {@inheritDoc} The magic and a version of at least 2 are certain: version 1 is another format.
+   */
+  @Override
+  public int probe(ProbeInput input) {
+    ByteBuffer start = input.start();
+    boolean ours =
+        start.remaining() >= 8
+            && start.getInt(start.position()) == Qcow2Header.MAGIC
+            && start.getInt(start.position() + 4) >= 2;
+    return ours ? 100 : 0;
+  }
+
+  @Override
+  public DriverInstance open(DriverOptions options, ChildOpener children) throws IOException {
+    return new Qcow2Opener(options, children).open();
+  }
+
+  @Override
+  public void create(ChildOpener.Child file, CreateOptions options) throws IOException {
+    Qcow2Creator.create(file, options);
+  }
+}

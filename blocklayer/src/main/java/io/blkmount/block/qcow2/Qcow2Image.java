@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.blkmount.block.qcow2;
+
+import io.blkmount.block.bytes.Zeroes;
+import io.blkmount.block.driver.Backed;
+import io.blkmount.block.driver.BackingReference;
+import io.blkmount.block.driver.BlockIo;
+import io.blkmount.block.driver.BlockLimits;
+import io.blkmount.block.driver.DriverInstance;
+import io.blkmount.block.driver.Extent;
+import io.blkmount.block.driver.Preallocation;
+import io.blkmount.block.driver.Support;
+import io.blkmount.block.driver.WriteFlags;
+import io.blkmount.block.error.CorruptImageException;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import org.jspecify.annotations.Nullable;
+
+/** An opened qcow2 image: each request enters an epoch, is served, and leaves it. */
+final class Qcow2Image implements DriverInstance, Backed {
+  private final Metadata metadata;
+  private final Qcow2Parts parts;
+  private final Corruption corruption;
+  private final FirstWrite firstWrite;
+  private final @Nullable BackingReference backingReference;
+  private final BlockLimits limits;
+
+  Qcow2Image(
+      Metadata metadata,
+      Qcow2Parts parts,
+      Corruption corruption,
+      @Nullable BackingReference backingReference) {
+    this.metadata = metadata;
+    this.parts = parts;
+    this.corruption = corruption;
+    this.firstWrite = new FirstWrite(metadata);
+    this.backingReference = backingReference;
+    this.limits = BlockLimits.ofCluster(metadata.geometry().clusterSize());
+  }
+
+  @Override
+  public long length() {
+    return metadata.length();
+  }
+
+  @Override
+  public void read(long offset, ByteBuffer target) throws IOException {
+    long at = offset;
+    while (target.hasRemaining()) {
+      long served = readLayer(at, target);
+      if (served < 0) {
+        served = -served;
+        Zeroes.fill(target.slice(target.position(), (int) served));
+        target.position(target.position() + (int) served);
+      }
+      at += served;
+    }
+  }
+
+  @Override
+  public long readLayer(long offset, ByteBuffer target) throws IOException {
+    long epoch = metadata.epochs().enter();
+    try {
+      ClusterRun run = parts.lookup().find(offset, target.remaining());
+      if (run.kind() == L2Entry.Kind.UNALLOCATED) {
+        return -run.length();
+      }
+      int length = (int) run.length();
+      parts.content().read(run, offset, target.slice(target.position(), length));
+      target.position(target.position() + length);
+      return length;
+    } catch (CorruptImageException e) {
+      throw corruption.report(e);
+    } finally {
+      metadata.epochs().leave(epoch);
+    }
+  }
+
+  @Override
+  public Extent extentAt(long offset, long maxLength) throws IOException {
+    long epoch = metadata.epochs().enter();
+    try {
+      return parts.lookup().find(offset, maxLength).toExtent();
+    } catch (CorruptImageException e) {
+      throw corruption.report(e);
+    } finally {
+      metadata.epochs().leave(epoch);
+    }
+  }
+
+  @Override
+  public void write(long offset, ByteBuffer source, WriteFlags flags) throws IOException {
+    change(() -> parts.writer().write(offset, source));
+  }
+
+  @Override
+  public void writeZeroes(long offset, long length, WriteFlags flags) throws IOException {
+    long end = metadata.geometry().clusterEnd(offset + length);
+    change(() -> parts.zeroClusters().zero(offset, end, flags));
+  }
+
+  @Override
+  public void discard(long offset, long length) throws IOException {
+    long end = metadata.geometry().clusterEnd(offset + length);
+    change(() -> parts.zeroClusters().discard(offset, end));
+  }
+
+  @Override
+  public void reserve(long offset, long length) throws IOException {
+    change(() -> parts.reservation().reserve(offset, offset + length));
+  }
+
+  @Override
+  public void truncate(long length, Preallocation preallocation) throws IOException {
+    change(() -> parts.resizer().truncate(length, preallocation));
+  }
+
+  /** A change of the image. */
+  private interface Change {
+    void run() throws IOException;
+  }
+
+  private void change(Change change) throws IOException {
+    corruption.requireWritable();
+    firstWrite.prepare();
+    long epoch = metadata.epochs().enter();
+    try {
+      change.run();
+    } catch (CorruptImageException e) {
+      throw corruption.report(e);
+    } finally {
+      metadata.epochs().leave(epoch);
+    }
+  }
+
+  @Override
+  public void flush() throws IOException {
+    if (corruption.isWritable()) {
+      writeBack();
+    }
+  }
+
+  /** The order of metadata needs the flushes of the file between its steps, here as at a flush. */
+  @Override
+  public void writeBack() throws IOException {
+    try {
+      parts.writeback().run();
+    } catch (CorruptImageException e) {
+      throw corruption.report(e);
+    }
+  }
+
+  @Override
+  public long allocatedBytes() throws IOException {
+    return metadata.file().allocatedBytes();
+  }
+
+  @Override
+  public BlockLimits limits() {
+    return limits;
+  }
+
+  @Override
+  public Support support() {
+    WriteFlags zeroFlags =
+        WriteFlags.MAY_UNMAP.with(WriteFlags.NO_FALLBACK).with(WriteFlags.UNCHANGED);
+    return new Support(
+        corruption.isWritable(), false, WriteFlags.UNCHANGED, zeroFlags, true, true, true);
+  }
+
+  @Override
+  public @Nullable BackingReference backingReference() {
+    return backingReference;
+  }
+
+  @Override
+  public void attachBacking(@Nullable BlockIo backing) {
+    parts.content().attachBacking(backing);
+  }
+
+  @Override
+  public void invalidate() throws IOException {
+    if (corruption.isWritable()) {
+      parts.writeback().run();
+    }
+    metadata.l2Cache().clear();
+    metadata.refcountCache().clear();
+  }
+
+  @Override
+  public void close() throws IOException {
+    try {
+      if (corruption.isWritable()) {
+        parts.writeback().run();
+        metadata.file().flush(); // what was freed at the end of the write-back
+      }
+    } finally {
+      parts.content().close();
+    }
+  }
+}

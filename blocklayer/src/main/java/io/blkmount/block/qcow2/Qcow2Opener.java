@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.blkmount.block.qcow2;
+
+import io.blkmount.block.bytes.BouncePool;
+import io.blkmount.block.driver.BackingReference;
+import io.blkmount.block.driver.ChildOpener;
+import io.blkmount.block.driver.ChildRole;
+import io.blkmount.block.driver.DriverOptions;
+import io.blkmount.block.error.BlockError;
+import io.blkmount.block.error.BlockException;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Opens an image: header, extensions, what can be served, tables. Stands for {@code qcow2_open()}.
+ */
+final class Qcow2Opener {
+  /** Enough for the fixed header of any version. */
+  private static final int HEADER_READ = 512;
+
+  private final DriverOptions options;
+  private final ChildOpener children;
+
+  Qcow2Opener(DriverOptions options, ChildOpener children) {
+    this.options = options;
+    this.children = children;
+  }
+
+  Qcow2Image open() throws IOException {
+    Qcow2Options own = Qcow2Options.take(options);
+    options.requireAllTaken("qcow2");
+    ChildOpener.Child file = children.open(ChildRole.FILE);
+    String name = options.imageName();
+    Qcow2Header header = Qcow2Header.parse(name, readStart(file, HEADER_READ), file.length());
+    ByteBuffer firstCluster = readStart(file, header.clusterSize());
+    HeaderExtensions extensions = HeaderExtensions.parse(name, header, firstCluster);
+    FeatureBits.requireKnown(name, header, extensions);
+    requireServed(header);
+    if (options.writable()) {
+      requireWritable(header, extensions);
+    }
+    Metadata metadata = readTables(file, header, own);
+    return new Qcow2Image(
+        metadata,
+        Qcow2Parts.of(metadata, file.length()),
+        new Corruption(name, metadata, options.writable()),
+        backingReference(header, extensions, firstCluster));
+  }
+
+  private static ByteBuffer readStart(ChildOpener.Child file, int length) throws IOException {
+    ByteBuffer start = BouncePool.allocate(length);
+    file.read(0, start);
+    return start.flip();
+  }
+
+  private void requireServed(Qcow2Header header) throws BlockException {
+    if (header.cryptMethod() != Qcow2Header.CRYPT_NONE) {
+      throw notSupported("encryption", "is");
+    }
+    if (header.hasIncompatible(FeatureBits.EXTERNAL_DATA_FILE)) {
+      throw notSupported("an external data file", "is");
+    }
+    if (header.hasIncompatible(FeatureBits.EXTENDED_L2)) {
+      throw notSupported("extended L2 entries (subclusters)", "are");
+    }
+  }
+
+  private BlockException notSupported(String feature, String verb) {
+    return new BlockException(
+        BlockError.NOT_SUPPORTED,
+        options.imageName()
+            + ": the image has "
+            + feature
+            + ", which "
+            + verb
+            + " not supported yet");
+  }
+
+  private void requireWritable(Qcow2Header header, HeaderExtensions extensions)
+      throws BlockException {
+    if (header.hasIncompatible(FeatureBits.CORRUPT)) {
+      throw notWritable("it is marked corrupt: repair it with qemu-img check -r all");
+    }
+    if (header.hasIncompatible(FeatureBits.DIRTY)) {
+      throw notWritable(
+          "it was not closed cleanly and its refcounts may be wrong: repair it with qemu-img check"
+              + " -r all");
+    }
+    if (header.snapshotCount() > 0) {
+      throw notWritable("it has internal snapshots, which writes do not support yet");
+    }
+    if (extensions.bitmaps() != null) {
+      throw notWritable("it has persistent bitmaps, which writes do not support yet");
+    }
+  }
+
+  private BlockException notWritable(String reason) {
+    return new BlockException(
+        BlockError.NOT_SUPPORTED,
+        "cannot open \""
+            + options.imageName()
+            + "\" for writing: "
+            + reason
+            + " (read-only with -r)");
+  }
+
+  private Metadata readTables(ChildOpener.Child file, Qcow2Header header, Qcow2Options own)
+      throws IOException {
+    RootTable l1 = RootTable.read(file, header.l1TableOffset(), header.l1EntryCount());
+    int refcountEntries =
+        options.writable() ? header.refcountTableClusters() << (header.clusterBits() - 3) : 0;
+    RootTable refcountTable = RootTable.read(file, header.refcountTableOffset(), refcountEntries);
+    Metadata metadata = new Metadata(file, header, l1, refcountTable, own);
+    if (options.writable()) {
+      guardTables(metadata, header);
+    }
+    return metadata;
+  }
+
+  private static void guardTables(Metadata metadata, Qcow2Header header) {
+    OverlapGuard guard = metadata.guard();
+    int clusterSize = header.clusterSize();
+    guard.add(0, clusterSize, OverlapGuard.Area.HEADER);
+    guard.add(metadata.l1().hostOffset(), metadata.l1().byteCount(), OverlapGuard.Area.L1_TABLE);
+    guard.add(
+        metadata.refcountTable().hostOffset(),
+        metadata.refcountTable().byteCount(),
+        OverlapGuard.Area.REFCOUNT_TABLE);
+    addTargets(guard, metadata.refcountTable(), clusterSize, OverlapGuard.Area.REFCOUNT_BLOCK);
+    addTargets(guard, metadata.l1(), clusterSize, OverlapGuard.Area.L2_TABLE);
+  }
+
+  private static void addTargets(
+      OverlapGuard guard, RootTable table, int clusterSize, OverlapGuard.Area area) {
+    for (int i = 0; i < table.entryCount(); i++) {
+      long hostOffset = table.entry(i) & L1Entry.OFFSET_MASK;
+      if (hostOffset != 0) {
+        guard.add(hostOffset & -clusterSize, clusterSize, area);
+      }
+    }
+  }
+
+  private @Nullable BackingReference backingReference(
+      Qcow2Header header, HeaderExtensions extensions, ByteBuffer firstCluster) {
+    String name = header.backingName(firstCluster);
+    return name == null ? null : new BackingReference(name, extensions.backingFormat());
+  }
+}

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.blkmount.block.qcow2;
+
+import io.blkmount.block.driver.DriverOptions;
+import io.blkmount.block.error.BlockException;
+
+/**
+ * The driver's own options, by QEMU's names.
+ *
+ * @param l2CacheSize {@code l2-cache-size} in bytes; 0 for as much as the image needs, {@link
+ *     #MAX_L2_CACHE} at most
+ * @param refcountCacheSize {@code refcount-cache-size} in bytes
+ */
+record Qcow2Options(long l2CacheSize, long refcountCacheSize) {
+  /** QEMU's default on Linux: covers 256 GiB with clusters of 64 KiB. */
+  static final long MAX_L2_CACHE = 32L << 20;
+
+  /** Refcounts are used in sequence, so that a small cache is as good as a large one. */
+  static final long DEFAULT_REFCOUNT_CACHE = 256L << 10;
+
+  static Qcow2Options take(DriverOptions options) throws BlockException {
+    return new Qcow2Options(
+        options.takeSize("l2-cache-size", 0),
+        options.takeSize("refcount-cache-size", DEFAULT_REFCOUNT_CACHE));
+  }
+
+  long l2CacheBytes(ClusterGeometry geometry, Qcow2Header header) {
+    long needed = Math.max(1, geometry.l1EntriesFor(header.length())) << geometry.clusterBits();
+    return l2CacheSize > 0 ? l2CacheSize : Math.min(MAX_L2_CACHE, needed);
+  }
+
+  long refcountCacheBytes(ClusterGeometry geometry) {
+    return Math.max(refcountCacheSize, 4L * geometry.sliceSize());
+  }
+}

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.blkmount.block.qcow2;
+
+/**
+ * The workers of one opened image, put together.
+ *
+ * @param lookup finds clusters
+ * @param content reads them
+ * @param writer writes and allocates
+ * @param zeroClusters zeroes and discards
+ * @param reservation allocates without writing
+ * @param resizer changes the length
+ * @param writeback makes metadata durable
+ */
+record Qcow2Parts(
+    ClusterLookup lookup,
+    ClusterContent content,
+    ClusterWriter writer,
+    ZeroClusters zeroClusters,
+    SpaceReservation reservation,
+    Qcow2Resizer resizer,
+    MetadataWriteback writeback) {
+
+  /**
+   * Builds the workers.
+   *
+   * @param fileLength of the image file in bytes: above it the file was never written
+   */
+  static Qcow2Parts of(Metadata metadata, long fileLength) {
+    Refcounts refcounts = new Refcounts(metadata);
+    FreedClusters freed = new FreedClusters(metadata, refcounts);
+    MetadataWriteback writeback = new MetadataWriteback(metadata, freed);
+    RefcountTableGrowth growth = new RefcountTableGrowth(metadata, refcounts, freed, writeback);
+    ClusterAllocator allocator = new ClusterAllocator(metadata, refcounts, growth, fileLength);
+    ClusterLookup lookup = new ClusterLookup(metadata);
+    L2Tables l2Tables = new L2Tables(metadata, lookup, allocator, refcounts);
+    ClusterContent content = new ClusterContent(metadata);
+    CopyOnWrite copyOnWrite = new CopyOnWrite(metadata, content);
+    ClusterWriter writer =
+        new ClusterWriter(metadata, lookup, l2Tables, allocator, copyOnWrite, freed, writeback);
+    EntryChanges changes = new EntryChanges(metadata, lookup, l2Tables, freed, writeback);
+    ZeroClusters zeroClusters = new ZeroClusters(metadata, lookup, content, changes);
+    SpaceReservation reservation =
+        new SpaceReservation(metadata, lookup, content, writer, allocator, l2Tables);
+    Qcow2Resizer resizer =
+        new Qcow2Resizer(
+            metadata, allocator, content, lookup, writer, zeroClusters, freed, writeback);
+    return new Qcow2Parts(lookup, content, writer, zeroClusters, reservation, resizer, writeback);
+  }
+}

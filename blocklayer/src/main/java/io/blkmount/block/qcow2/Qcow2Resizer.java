@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.blkmount.block.qcow2;
+
+import io.blkmount.block.bytes.Alignment;
+import io.blkmount.block.bytes.Zeroes;
+import io.blkmount.block.driver.Preallocation;
+import io.blkmount.block.driver.WriteFlags;
+import io.blkmount.block.error.BlockError;
+import io.blkmount.block.error.BlockException;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+
+/** Changes the length of the virtual disk. Stands for {@code qcow2_co_truncate()}. */
+final class Qcow2Resizer {
+  /** QEMU counts disks in sectors: a length between two would lose the last bytes there. */
+  private static final int SECTOR = 512;
+
+  /** Largest L1 table that is opened or made, as QEMU's: 32 MiB. */
+  private static final long MAX_L1_BYTES = 32L << 20;
+
+  private final Metadata metadata;
+  private final ClusterGeometry geometry;
+  private final ClusterAllocator allocator;
+  private final ClusterContent content;
+  private final ClusterLookup lookup;
+  private final ClusterWriter writer;
+  private final ZeroClusters zeroClusters;
+  private final FreedClusters freed;
+  private final MetadataWriteback writeback;
+
+  Qcow2Resizer(
+      Metadata metadata,
+      ClusterAllocator allocator,
+      ClusterContent content,
+      ClusterLookup lookup,
+      ClusterWriter writer,
+      ZeroClusters zeroClusters,
+      FreedClusters freed,
+      MetadataWriteback writeback) {
+    this.metadata = metadata;
+    this.geometry = metadata.geometry();
+    this.allocator = allocator;
+    this.content = content;
+    this.lookup = lookup;
+    this.writer = writer;
+    this.zeroClusters = zeroClusters;
+    this.freed = freed;
+    this.writeback = writeback;
+  }
+
+  /**
+   * Grows or shrinks the disk; the new part reads as zeros, over a longer backing file too.
+   *
+   * @param length in bytes; rounded up to whole sectors
+   * @throws IOException with {@code TOO_BIG} if no L1 table maps so much, {@code NOT_SUPPORTED} for
+   *     a preallocation; the old length holds then
+   */
+  void truncate(long length, Preallocation preallocation) throws IOException {
+    if (preallocation != Preallocation.OFF) {
+      throw new BlockException(
+          BlockError.NOT_SUPPORTED, "qcow2 cannot be resized with preallocation " + preallocation);
+    }
+    long rounded = Alignment.up(length, SECTOR);
+    if (rounded > metadata.length()) {
+      grow(rounded);
+    } else if (rounded < metadata.length()) {
+      shrink(rounded);
+    }
+  }
+
+  private void grow(long length) throws IOException {
+    long entries = geometry.l1EntriesFor(length);
+    if (entries * 8 > MAX_L1_BYTES) {
+      throw new BlockException(
+          BlockError.TOO_BIG,
+          "disk of "
+              + length
+              + " bytes: its L1 table would have "
+              + entries * 8
+              + " bytes, at most "
+              + MAX_L1_BYTES
+              + " are allowed");
+    }
+    if (entries > metadata.l1().entryCount()) {
+      growL1((int) entries);
+    }
+    zeroNewPart(metadata.length(), length);
+    setLength(length);
+  }
+
+  /** Writes the table to a new place and switches with one write of the header. */
+  private void growL1(int entries) throws IOException {
+    int wanted =
+        (int) Math.min(MAX_L1_BYTES / 8, Math.max(entries, metadata.l1().entryCount() * 3L / 2));
+    int clusters = (int) geometry.clustersTouched(0, wanted * 8L);
+    long hostOffset = allocator.allocateContiguous(clusters);
+    RootTable grown = new RootTable(hostOffset, wanted);
+    boolean switched = false;
+    try {
+      writeback.exclusively(() -> switchL1(grown, clusters));
+      switched = metadata.l1() == grown;
+    } finally {
+      if (!switched && metadata.l1() != grown) {
+        allocator.giveBack(new HostRun(hostOffset, clusters));
+      }
+    }
+  }
+
+  private void switchL1(RootTable grown, int clusters) throws IOException {
+    RootTable old = metadata.l1();
+    metadata.lock().lock();
+    try {
+      grown.takeOver(old);
+      grown.takeDirty(); // all of it is written below
+    } finally {
+      metadata.lock().unlock();
+    }
+    int bytes = Math.multiplyExact(clusters, geometry.clusterSize());
+    metadata.file().write(grown.hostOffset(), grown.padded(bytes), WriteFlags.NONE);
+    metadata.file().flush();
+    new HeaderFields(metadata).writeL1Table(grown);
+    metadata.file().flush();
+    metadata.guard().remove(old.hostOffset(), old.byteCount());
+    metadata.guard().add(grown.hostOffset(), grown.byteCount(), OverlapGuard.Area.L1_TABLE);
+    metadata.lock().lock();
+    try {
+      grown.takeOver(old); // what was linked meanwhile
+      metadata.l1(grown);
+      if (old.byteCount() > 0) {
+        freed.add(old.hostOffset(), old.byteCount());
+      }
+    } finally {
+      metadata.lock().unlock();
+    }
+  }
+
+  /** Clears what the last cluster holds past the old end, and what a longer backing file shows. */
+  private void zeroNewPart(long oldLength, long length) throws IOException {
+    long firstWhole = Math.min(geometry.clusterEnd(oldLength), length);
+    if (firstWhole > oldLength && !readsZero(oldLength)) {
+      writeZeros(oldLength, firstWhole);
+    }
+    long visibleEnd = Math.min(length, content.backingLength());
+    if (visibleEnd > firstWhole) {
+      long end = geometry.clusterEnd(visibleEnd);
+      if (metadata.isVersion3()) {
+        zeroClusters.zero(firstWhole, end, WriteFlags.NONE);
+      } else {
+        writeZeros(firstWhole, end);
+      }
+    }
+    writeback.run(); // before the header: a power cut must not show the backing file
+  }
+
+  private boolean readsZero(long guestOffset) throws IOException {
+    if (geometry.l1Index(guestOffset) >= metadata.l1().entryCount()) {
+      return guestOffset >= content.backingLength();
+    }
+    return content.readsZero(lookup.find(guestOffset, 1), guestOffset);
+  }
+
+  private void writeZeros(long guestOffset, long guestEnd) throws IOException {
+    for (long at = guestOffset; at < guestEnd; ) {
+      int length = (int) Math.min(guestEnd - at, Zeroes.MAX_BUFFER);
+      ByteBuffer zeros = Zeroes.buffer(length);
+      writer.write(at, zeros);
+      at += length;
+    }
+  }
+
+  private void setLength(long length) throws IOException {
+    new HeaderFields(metadata).writeLength(length);
+    metadata.length(length);
+  }
+
+  /** Shrinks the header first: what is dropped after that is out of everybody's sight. */
+  private void shrink(long length) throws IOException {
+    long end = geometry.clusterEnd(metadata.length());
+    setLength(length);
+    metadata.file().flush();
+    long firstWhole = geometry.clusterEnd(length);
+    if (firstWhole < end) {
+      zeroClusters.forget(firstWhole, end);
+    }
+  }
+}

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.blkmount.block.qcow2;
+
+import java.io.IOException;
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.VarHandle;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A cached piece of an L2 table or refcount block.
+ *
+ * <p>Whoever uses it holds a pin ({@link MetadataCache#pin}); a pinned slice keeps its memory.
+ * Entries are read without a lock and changed under the metadata lock.
+ */
+final class Slice implements AutoCloseable {
+  private static final VarHandle ENTRIES =
+      MethodHandles.byteBufferViewVarHandle(long[].class, ByteOrder.BIG_ENDIAN);
+  private static final VarHandle PINS;
+
+  /** Value of {@code pins} while the slice is being thrown out. */
+  private static final int EVICTED = -1;
+
+  static {
+    try {
+      PINS = MethodHandles.lookup().findVarHandle(Slice.class, "pins", int.class);
+    } catch (ReflectiveOperationException impossible) {
+      throw new ExceptionInInitializerError(impossible);
+    }
+  }
+
+  private final long hostOffset;
+  private final ByteBuffer buffer;
+
+  @SuppressWarnings("unused") // through PINS
+  private volatile int pins = 1;
+
+  private volatile boolean loaded;
+  private volatile @Nullable IOException failure;
+
+  /** Whether memory is newer than the disk; set under the metadata lock by whoever holds a pin. */
+  private volatile boolean dirty;
+
+  /** Whether the clock hand has passed since the last use. */
+  private volatile boolean used = true;
+
+  Slice(long hostOffset, ByteBuffer buffer) {
+    this.hostOffset = hostOffset;
+    this.buffer = buffer;
+  }
+
+  long hostOffset() {
+    return hostOffset;
+  }
+
+  /** Returns the bytes; callers use absolute positions only. */
+  ByteBuffer buffer() {
+    return buffer;
+  }
+
+  long entry(int index) {
+    return (long) ENTRIES.getAcquire(buffer, index << ClusterGeometry.ENTRY_SHIFT);
+  }
+
+  /** Changes one entry; the caller holds the metadata lock and marks the slice dirty. */
+  void setEntry(int index, long entry) {
+    ENTRIES.setRelease(buffer, index << ClusterGeometry.ENTRY_SHIFT, entry);
+  }
+
+  boolean isDirty() {
+    return dirty;
+  }
+
+  void setDirty(boolean dirty) {
+    this.dirty = dirty;
+  }
+
+  /** Takes a pin unless the slice is being thrown out. */
+  boolean tryPin() {
+    int now = pins;
+    while (now != EVICTED) {
+      int seen = (int) PINS.compareAndExchange(this, now, now + 1);
+      if (seen == now) {
+        if (!used) {
+          used = true;
+        }
+        return true;
+      }
+      now = seen;
+    }
+    return false;
+  }
+
+  /** Gives a pin back. */
+  @Override
+  public void close() {
+    int before = (int) PINS.getAndAdd(this, -1);
+    assert before > 0 : before;
+  }
+
+  /** Starts to throw the slice out if it is clean, unpinned and not recently used. */
+  boolean tryEvict() {
+    if (used) {
+      used = false;
+      return false;
+    }
+    if (dirty || !PINS.compareAndSet(this, 0, EVICTED)) {
+      return false;
+    }
+    if (dirty) { // a writer marked it and unpinned between the two looks
+      PINS.setVolatile(this, 0);
+      return false;
+    }
+    return true;
+  }
+
+  /** Says that the bytes are there, or why not, and wakes who waits for them. */
+  void finishLoading(@Nullable IOException reason) {
+    synchronized (this) {
+      failure = reason;
+      loaded = true;
+      notifyAll();
+    }
+  }
+
+  /** Waits until another thread has loaded the bytes; throws what stopped it. */
+  void awaitLoaded() throws IOException {
+    if (!loaded) {
+      synchronized (this) {
+        boolean interrupted = false;
+        while (!loaded) {
+          interrupted |= waitOnce();
+        }
+        if (interrupted) {
+          Thread.currentThread().interrupt();
+        }
+      }
+    }
+    IOException reason = failure;
+    if (reason != null) {
+      throw new IOException(reason.getMessage(), reason);
+    }
+  }
+
+  private synchronized boolean waitOnce() {
+    try {
+      wait();
+      return false;
+    } catch (InterruptedException e) {
+      return true; // host I/O is never abandoned half way; the flag is set again afterwards
+    }
+  }
+}

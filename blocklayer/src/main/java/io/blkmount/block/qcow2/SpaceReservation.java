@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.blkmount.block.qcow2;
+
+import io.blkmount.block.bytes.BouncePool;
+import io.blkmount.block.bytes.Zeroes;
+import io.blkmount.block.driver.WriteFlags;
+import io.blkmount.block.error.BlockError;
+import io.blkmount.block.error.BlockException;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+
+/**
+ * Gives host clusters to a range without changing a byte of it: zeros get a cluster in reserve,
+ * what a backing file or a compressed cluster holds is written out.
+ */
+final class SpaceReservation {
+  /** The smallest write that makes a file longer without reading anything first. */
+  private static final int SECTOR = 512;
+
+  private final Metadata metadata;
+  private final ClusterGeometry geometry;
+  private final ClusterLookup lookup;
+  private final ClusterContent content;
+  private final ClusterWriter writer;
+  private final ClusterAllocator allocator;
+  private final L2Tables l2Tables;
+
+  SpaceReservation(
+      Metadata metadata,
+      ClusterLookup lookup,
+      ClusterContent content,
+      ClusterWriter writer,
+      ClusterAllocator allocator,
+      L2Tables l2Tables) {
+    this.metadata = metadata;
+    this.geometry = metadata.geometry();
+    this.lookup = lookup;
+    this.content = content;
+    this.writer = writer;
+    this.allocator = allocator;
+    this.l2Tables = l2Tables;
+  }
+
+  /**
+   * Makes sure that writes to a range need no new space; the caller's request is serialising.
+   *
+   * @param guestOffset any alignment
+   * @param guestEnd one past the last byte
+   * @throws IOException with {@code NO_SPACE} if there is not enough; every byte reads as before
+   */
+  void reserve(long guestOffset, long guestEnd) throws IOException {
+    for (long at = geometry.clusterStart(guestOffset); at < guestEnd; ) {
+      ClusterRun run = lookup.find(at, Math.min(guestEnd, geometry.sliceSpanEnd(at)) - at);
+      at += reserveRun(run);
+    }
+  }
+
+  private long reserveRun(ClusterRun run) throws IOException {
+    boolean hasClusters = run.copied() && run.hostOffset() >= 0;
+    if (hasClusters) {
+      reserveInFile(run.hostOffset(), geometry.clusterEnd(run.length()));
+      return run.length();
+    }
+    if (metadata.isVersion3() && content.readsZero(run, run.guestOffset())) {
+      return reserveZeros(run);
+    }
+    return rewriteCluster(run);
+  }
+
+  /** Host space is a promise that some file systems cannot give; the cluster alone must do then. */
+  private void reserveInFile(long hostOffset, long length) throws IOException {
+    try {
+      metadata.file().reserve(hostOffset, length);
+    } catch (BlockException e) {
+      if (e.error() != BlockError.NOT_SUPPORTED) {
+        throw e;
+      }
+    }
+  }
+
+  /** Reserves, and makes the file long enough: QEMU calls clusters past its end corrupt. */
+  private void reserveInFile(ClusterAllocator.Allocated allocated) throws IOException {
+    long hostOffset = allocated.run().hostOffset();
+    long length = (long) allocated.run().clusterCount() << geometry.clusterBits();
+    reserveInFile(hostOffset, length);
+    if (allocated.readsZero()) {
+      long lastSector = hostOffset + length - SECTOR;
+      metadata.file().write(lastSector, Zeroes.buffer(SECTOR), WriteFlags.NONE);
+    }
+  }
+
+  private long reserveZeros(ClusterRun run) throws IOException {
+    try (Slice slice = l2Tables.pinForChange(run.guestOffset())) {
+      int clusters = (int) geometry.clustersTouched(run.guestOffset(), run.length());
+      ClusterAllocator.Allocated allocated = allocator.allocate(clusters);
+      HostRun taken = allocated.run();
+      boolean reserved = false;
+      try {
+        reserveInFile(allocated);
+        reserved = true;
+      } finally {
+        if (!reserved) {
+          allocator.giveBack(taken);
+        }
+      }
+      link(slice, geometry.indexInSlice(run.guestOffset()), taken);
+      return Math.min(run.length(), (long) taken.clusterCount() << geometry.clusterBits());
+    }
+  }
+
+  private void link(Slice slice, int firstIndex, HostRun taken) {
+    metadata.lock().lock();
+    try {
+      for (int i = 0; i < taken.clusterCount(); i++) {
+        long hostOffset = taken.hostOffset() + ((long) i << geometry.clusterBits());
+        slice.setEntry(firstIndex + i, L2Entry.zeroAllocated(hostOffset));
+      }
+      metadata.l2Cache().markDirty(slice);
+    } finally {
+      metadata.lock().unlock();
+    }
+  }
+
+  /** Writes one cluster as it reads now into a host cluster of its own. */
+  private long rewriteCluster(ClusterRun run) throws IOException {
+    long end = Math.min(geometry.clusterEnd(run.guestOffset() + 1), metadata.length());
+    int length = (int) (end - run.guestOffset());
+    try (BouncePool.Bounce bounce = BouncePool.take(length)) {
+      ByteBuffer bytes = bounce.buffer();
+      content.read(run, run.guestOffset(), bytes);
+      writer.write(run.guestOffset(), bytes.flip());
+    }
+    return Math.min(run.length(), geometry.clusterSize());
+  }
+}

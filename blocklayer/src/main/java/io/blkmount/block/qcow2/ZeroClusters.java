@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.blkmount.block.qcow2;
+
+import io.blkmount.block.driver.WriteFlags;
+import io.blkmount.block.error.BlockError;
+import io.blkmount.block.error.BlockException;
+import java.io.IOException;
+
+/** Zeroes and discards whole clusters. Stands for QEMU's {@code zero_in_l2_slice()} and kin. */
+final class ZeroClusters {
+  private final Metadata metadata;
+  private final ClusterLookup lookup;
+  private final ClusterContent content;
+  private final EntryChanges changes;
+
+  ZeroClusters(
+      Metadata metadata, ClusterLookup lookup, ClusterContent content, EntryChanges changes) {
+    this.metadata = metadata;
+    this.lookup = lookup;
+    this.content = content;
+    this.changes = changes;
+  }
+
+  /**
+   * Makes clusters read as zeros.
+   *
+   * @throws IOException with {@code NOT_SUPPORTED} on version 2, which has no zero clusters, when
+   *     there is something that does not read as zeros; nothing has changed then
+   */
+  void zero(long guestOffset, long guestEnd, WriteFlags flags) throws IOException {
+    boolean mayUnmap = flags.has(WriteFlags.MAY_UNMAP);
+    if (metadata.isVersion3()) {
+      boolean backed = content.backingLength() > guestOffset;
+      changes.apply(
+          guestOffset, guestEnd, backed, (entry, kind) -> zeroed(entry, kind, mayUnmap, backed));
+    } else if (mayUnmap && !content.hasBacking()) {
+      changes.apply(guestOffset, guestEnd, false, (entry, kind) -> L2Entry.UNALLOCATED_ENTRY);
+    } else {
+      requireNothingStored(guestOffset, guestEnd);
+    }
+  }
+
+  private static long zeroed(long entry, L2Entry.Kind kind, boolean mayUnmap, boolean backed) {
+    return switch (kind) {
+      case UNALLOCATED -> backed ? L2Entry.ZERO_ENTRY : entry;
+      case ZERO_PLAIN -> entry;
+      case ZERO_ALLOCATED -> mayUnmap ? L2Entry.ZERO_ENTRY : entry;
+      case NORMAL ->
+          mayUnmap || !L2Entry.isCopied(entry)
+              ? L2Entry.ZERO_ENTRY
+              : L2Entry.zeroAllocated(L2Entry.hostOffset(entry));
+      case COMPRESSED -> L2Entry.ZERO_ENTRY;
+    };
+  }
+
+  private void requireNothingStored(long guestOffset, long guestEnd) throws IOException {
+    for (long at = guestOffset; at < guestEnd; ) {
+      ClusterRun run = lookup.find(at, guestEnd - at);
+      if (!content.readsZero(run, at)) {
+        throw new BlockException(
+            BlockError.NOT_SUPPORTED, "version 2 has no zero clusters: zeros are to be written");
+      }
+      at += run.length();
+    }
+  }
+
+  /**
+   * Drops the host clusters of a range; afterwards it reads as zeros.
+   *
+   * @throws IOException with {@code NOT_SUPPORTED} on version 2 with a backing file, whose old
+   *     bytes would come to light
+   */
+  void discard(long guestOffset, long guestEnd) throws IOException {
+    if (!metadata.isVersion3() && content.hasBacking()) {
+      throw new BlockException(
+          BlockError.NOT_SUPPORTED, "discard on version 2 would expose the backing file");
+    }
+    long dropped = metadata.isVersion3() ? L2Entry.ZERO_ENTRY : L2Entry.UNALLOCATED_ENTRY;
+    changes.apply(
+        guestOffset,
+        guestEnd,
+        false,
+        (entry, kind) ->
+            kind == L2Entry.Kind.UNALLOCATED || kind == L2Entry.Kind.ZERO_PLAIN ? entry : dropped);
+  }
+
+  /** Forgets clusters past a disk's new end altogether. */
+  void forget(long guestOffset, long guestEnd) throws IOException {
+    changes.apply(guestOffset, guestEnd, false, (entry, kind) -> L2Entry.UNALLOCATED_ENTRY);
+  }
+}
