@@ -5,6 +5,7 @@ import io.blkmount.block.backend.BlockBackend;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -36,7 +37,7 @@ public final class ExportTree {
     for (BlockBackend disk : disks) {
       String name = ExportNames.free(disk.imageName(), files.keySet());
       long inode = ROOT_INODE + 1 + files.size();
-      files.put(name, new Entry(inode, name, new Export(disk)));
+      files.put(name, new Entry(inode, name, Export.of(disk)));
     }
     return new ExportTree(null, files);
   }
@@ -47,7 +48,7 @@ public final class ExportTree {
    * @param disk what the file shows
    */
   public static ExportTree file(BlockBackend disk) {
-    return new ExportTree(new Export(disk), Map.of());
+    return new ExportTree(Export.of(disk), Map.of());
   }
 
   /** Returns whether the root is a directory; else it is the one file. */
@@ -63,6 +64,13 @@ public final class ExportTree {
   /** Returns the files of the root directory, none if the root is a file. */
   public List<Entry> files() {
     return List.copyOf(files.values());
+  }
+
+  /** Returns every disk that is shown. */
+  List<Export> exports() {
+    return rootFile != null
+        ? List.of(rootFile)
+        : files.values().stream().map(Entry::export).filter(Objects::nonNull).toList();
   }
 
   /**

@@ -4,24 +4,55 @@ package io.blkmount.fuse;
 import io.blkmount.block.error.BlockError;
 import io.blkmount.block.error.BlockException;
 import java.io.IOException;
+import java.util.ServiceLoader;
 
-/** A tree mounted in the host's file system. */
+/**
+ * A tree mounted in the host's file system.
+ *
+ * <p>The disks of the tree belong to the caller: after {@link #awaitEnd} they are still open.
+ */
 public final class FuseMount {
-  private FuseMount() {}
+  private static final System.Logger LOG = System.getLogger(FuseMount.class.getName());
+
+  /** Allows to mount over what is there, as mount(8) and libfuse call it. */
+  private static final String NON_EMPTY = "nonempty";
+
+  private final ServedTree served;
+  private final MountPoint mountPoint;
+  private final Transport.Session session;
+  private final String device;
+
+  private FuseMount(
+      ServedTree served, MountPoint mountPoint, Transport.Session session, String device) {
+    this.served = served;
+    this.mountPoint = mountPoint;
+    this.session = session;
+    this.device = device;
+  }
 
   /**
    * Mounts, and returns when the mount answers. A dead mount of ours at the mount point is detached
    * first.
    *
    * @param tree what to show
-   * @param mountPoint an empty directory, or an empty regular file for a tree that is one file
+   * @param mountPoint an empty directory, or an empty regular file for a tree that is one file; the
+   *     extra option {@code nonempty} allows to cover what is there
    * @param options how
    * @throws IOException with the reason on one line; nothing is mounted then
    */
   public static FuseMount start(ExportTree tree, String mountPoint, MountOptions options)
       throws IOException {
-    throw new BlockException(
-        BlockError.NOT_SUPPORTED, "cannot mount \"" + mountPoint + "\": no transport");
+    boolean covers = options.extra().contains(NON_EMPTY);
+    MountPoint place = MountPoint.prepare(mountPoint, tree.isDirectory(), covers);
+    ServedTree served = ServedTree.of(tree, options);
+    Transport.Session session = transport().mount(place.path(), served);
+    String device = MountProbe.awaitAnswer(place);
+    LOG.log(
+        System.Logger.Level.INFO,
+        "mounted {0} on {1}",
+        MountPoint.quoted(options.fsName()),
+        MountPoint.quoted(place.path()));
+    return new FuseMount(served, place, session, device);
   }
 
   /**
@@ -33,15 +64,20 @@ public final class FuseMount {
    * @throws InterruptedException if the waiting thread was interrupted
    */
   public boolean awaitEnd(long timeoutMillis) throws InterruptedException {
-    return true;
+    return session.awaitEnd(timeoutMillis);
   }
 
   /**
-   * Unmounts; {@link #awaitEnd} tells when that is done.
+   * Unmounts; {@link #awaitEnd} tells when that is done. Does nothing if somebody else has.
    *
    * @throws IOException with {@code BUSY} while something of the mount is open
    */
-  public void unmount() throws IOException {}
+  public void unmount() throws IOException {
+    if (isMounted()) {
+      Unmounting.unmount(mountPoint.path());
+      logUnmount("unmounted {0}");
+    }
+  }
 
   /**
    * Takes the mount out of the host's tree: nobody finds it any more, handles that are open go on.
@@ -49,18 +85,55 @@ public final class FuseMount {
    *
    * @throws IOException if the kernel refuses
    */
-  public void detach() throws IOException {}
+  public void detach() throws IOException {
+    if (isMounted()) {
+      Unmounting.detach(mountPoint.path());
+      logUnmount("detached {0}");
+    }
+  }
 
   /**
    * Ends the mount under handles that are open: their requests fail from now on. What is being
    * served is still served to its end.
    *
-   * @throws IOException if the kernel refuses; the mount then ends with the process
+   * @throws IOException if this host leaves no way; the mount then ends with the process
    */
-  public void cutOff() throws IOException {}
+  public void cutOff() throws IOException {
+    if (isMounted() && HostCalls.isRoot()) {
+      Unmounting.force(mountPoint.path());
+    } else if (!Connections.abort(device)) {
+      throw new BlockException(
+          BlockError.NOT_SUPPORTED,
+          "cannot cut off " + MountPoint.quoted(mountPoint.path()) + ": no access to fusectl");
+    }
+    logUnmount("cut off {0}");
+  }
 
   /** Returns how many open(2) calls on files of the mount have not been closed yet. */
   public int openHandles() {
-    return 0;
+    return served.handles().count();
+  }
+
+  /** Returns where the mount is, without links. */
+  public String path() {
+    return mountPoint.path();
+  }
+
+  /**
+   * Returns whether what is seen at the mount point is this mount, not another one in its place.
+   */
+  private boolean isMounted() throws IOException {
+    MountTable.Mount top = MountTable.read().at(mountPoint.path());
+    return top != null && top.device().equals(device);
+  }
+
+  private void logUnmount(String message) {
+    LOG.log(System.Logger.Level.INFO, message, MountPoint.quoted(mountPoint.path()));
+  }
+
+  private static Transport transport() throws IOException {
+    return ServiceLoader.load(Transport.class, Transport.class.getClassLoader())
+        .findFirst()
+        .orElseThrow(() -> new BlockException(BlockError.NOT_SUPPORTED, "no way to mount here"));
   }
 }

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.blkmount.fuse.jnr;
+
+import io.blkmount.block.bytes.HostName;
+import io.blkmount.block.error.BlockError;
+import io.blkmount.block.error.BlockException;
+import io.blkmount.fuse.ServedTree;
+import io.blkmount.fuse.Transport;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import jnr.ffi.Memory;
+import jnr.ffi.Pointer;
+import jnr.ffi.Runtime;
+
+/** Mounts through libfuse 2. */
+public final class JnrTransport implements Transport {
+  private static final Path DEVICE = Path.of("/dev/fuse");
+
+  /** Creates the transport; loads nothing yet. */
+  public JnrTransport() {}
+
+  @Override
+  public String name() {
+    return "jnr-fuse";
+  }
+
+  @Override
+  public Session mount(String mountPoint, ServedTree served) throws IOException {
+    requireDevice();
+    LibFuse2.Calls libfuse = load();
+    JnrFuseAdapter adapter = new JnrFuseAdapter(served);
+    Pointer fuse = setUp(libfuse, adapter, new LibfuseArguments(mountPoint, served.options()));
+    if (fuse == null) {
+      throw new BlockException(
+          BlockError.NOT_PERMITTED,
+          "cannot mount on \"" + HostName.printable(mountPoint) + "\": libfuse was refused");
+    }
+    LibfuseSession session = new LibfuseSession(libfuse, fuse, adapter, served);
+    session.start();
+    return session;
+  }
+
+  private static Pointer setUp(
+      LibFuse2.Calls libfuse, JnrFuseAdapter adapter, LibfuseArguments arguments) {
+    Runtime runtime = Runtime.getRuntime(libfuse);
+    Pointer mountPoint = Memory.allocateDirect(runtime, runtime.addressSize(), true);
+    Pointer multithreaded = Memory.allocateDirect(runtime, Integer.BYTES, true);
+    Pointer fuse =
+        libfuse.fuse_setup(
+            arguments.count(),
+            arguments.toNative(runtime),
+            adapter.operations(),
+            adapter.operationsSize(),
+            mountPoint,
+            multithreaded,
+            null);
+    Pointer name = mountPoint.getPointer(0);
+    if (fuse != null && name != null) {
+      libfuse.free(name);
+    }
+    return fuse;
+  }
+
+  private static void requireDevice() throws BlockException {
+    if (!Files.exists(DEVICE)) {
+      throw new BlockException(
+          BlockError.NOT_FOUND, "cannot mount: no " + DEVICE + " (kernel module fuse)");
+    }
+  }
+
+  private static LibFuse2.Calls load() throws BlockException {
+    try {
+      return LibFuse2.CALLS;
+    } catch (LinkageError e) {
+      throw new BlockException(
+          BlockError.NOT_SUPPORTED,
+          "cannot mount: libfuse.so.2 cannot be loaded (on Debian: apt-get install libfuse2)",
+          e);
+    }
+  }
+}

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.blkmount.fuse.jnr;
+
+import io.blkmount.fuse.ServedTree;
+import io.blkmount.fuse.Transport;
+import java.lang.ref.Reference;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import jnr.ffi.LastError;
+import jnr.ffi.Pointer;
+import jnr.ffi.Runtime;
+
+/**
+ * A mount of libfuse with its channel to the kernel.
+ *
+ * <p>The channel is closed by the last worker: a reply written later could land in whatever file
+ * got the descriptor's number in between.
+ */
+final class LibfuseSession implements Transport.Session {
+  private final LibFuse2.Calls libfuse;
+  private final Runtime runtime;
+  private final Pointer fuse;
+  private final Pointer session;
+  private final Pointer channel;
+  private final int descriptor;
+  private final JnrFuseAdapter adapter;
+  private final ServedTree served;
+  private final CountDownLatch ended = new CountDownLatch(1);
+
+  LibfuseSession(LibFuse2.Calls libfuse, Pointer fuse, JnrFuseAdapter adapter, ServedTree served) {
+    this.libfuse = libfuse;
+    this.runtime = Runtime.getRuntime(libfuse);
+    this.fuse = fuse;
+    this.session = libfuse.fuse_get_session(fuse);
+    this.channel = libfuse.fuse_session_next_chan(session, null);
+    this.descriptor = libfuse.fuse_chan_fd(channel);
+    this.adapter = adapter;
+    this.served = served;
+  }
+
+  void start() {
+    new WorkerPool(this, served.options().threads()).start();
+  }
+
+  @Override
+  public boolean awaitEnd(long timeoutMillis) throws InterruptedException {
+    return ended.await(timeoutMillis, TimeUnit.MILLISECONDS);
+  }
+
+  /** Returns memory that the kernel fits any request into. */
+  RequestBuffer newBuffer() {
+    return new RequestBuffer(runtime, Math.toIntExact(libfuse.fuse_chan_bufsize(channel)));
+  }
+
+  /** Waits for a request; returns its length, or a negative errno. */
+  int receive(RequestBuffer buffer) {
+    long length = libfuse.read(descriptor, buffer.memory(), buffer.size());
+    return length < 0 ? -LastError.getLastError(runtime) : Math.toIntExact(length);
+  }
+
+  /** Serves a request on the calling thread, the reply included. */
+  void process(RequestBuffer buffer, int length) {
+    libfuse.fuse_session_process(session, buffer.memory(), length, channel);
+  }
+
+  /** Closes the channel, when no thread uses it any more. */
+  void close() {
+    libfuse.fuse_chan_destroy(channel);
+    libfuse.fuse_destroy(fuse);
+    Reference.reachabilityFence(adapter); // its upcalls were libfuse's until here
+    served.handles().releaseAll();
+    ended.countDown();
+  }
+}
