@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.blkmount.block;
 
+import io.blkmount.block.backend.BackendOptions;
 import io.blkmount.block.backend.BlockBackend;
 import io.blkmount.block.driver.CreateOptions;
-import io.blkmount.block.error.BlockError;
-import io.blkmount.block.error.BlockException;
+import io.blkmount.block.driver.HostStored;
+import io.blkmount.block.graph.BlockGraph;
+import io.blkmount.block.open.ImageCreator;
+import io.blkmount.block.open.ImageOpener;
 import io.blkmount.block.open.OpenOptions;
+import io.blkmount.block.open.OpenedImage;
 import java.io.IOException;
+import java.time.InstantSource;
 
 /**
  * The way in.
@@ -29,7 +34,28 @@ public final class BlockLayer {
    * @throws IOException if anything of the chain cannot be opened; nothing stays open then
    */
   public static BlockBackend open(OpenOptions options) throws IOException {
-    throw new BlockException(BlockError.NOT_SUPPORTED, "cannot open " + options.image());
+    OpenedImage opened = ImageOpener.open(options);
+    try {
+      return backend(opened, options);
+    } catch (IOException e) {
+      try (BlockGraph graph = opened.graph()) {
+        throw e;
+      }
+    }
+  }
+
+  private static BlockBackend backend(OpenedImage opened, OpenOptions options) throws IOException {
+    InstantSource clock = InstantSource.system();
+    HostStored file = opened.hostFile();
+    String name = options.image();
+    BackendOptions shown =
+        new BackendOptions(
+            name == null ? opened.image().imageName() : name,
+            opened.image().driverName(),
+            options.cache().flushAfterWrite(),
+            options.resizable(),
+            file == null ? clock.millis() * 1_000_000L : file.modifiedNanos());
+    return new BlockBackend(opened.graph(), opened.top(), shown, clock);
   }
 
   /**
@@ -42,6 +68,6 @@ public final class BlockLayer {
    * @throws IOException if it cannot be created
    */
   public static void create(String name, String format, CreateOptions options) throws IOException {
-    throw new BlockException(BlockError.NOT_SUPPORTED, "cannot create " + name);
+    ImageCreator.create(name, format, options);
   }
 }

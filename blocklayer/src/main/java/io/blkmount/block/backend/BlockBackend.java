@@ -1,13 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.blkmount.block.backend;
 
+import io.blkmount.block.bytes.HostName;
 import io.blkmount.block.driver.Extent;
 import io.blkmount.block.driver.Preallocation;
+import io.blkmount.block.driver.WriteFlags;
 import io.blkmount.block.error.BlockError;
 import io.blkmount.block.error.BlockException;
+import io.blkmount.block.graph.BackingChain;
+import io.blkmount.block.graph.BlockGraph;
+import io.blkmount.block.graph.BlockNode;
+import io.blkmount.block.graph.ChainExtents;
+import io.blkmount.block.request.RequestPipeline;
 import java.io.Closeable;
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.time.InstantSource;
+import java.util.concurrent.locks.ReentrantLock;
 
 /**
  * One opened image chain as its user sees it: a disk of bytes.
@@ -16,35 +25,59 @@ import java.nio.ByteBuffer;
  * After {@link #close} every call fails with {@code NO_MEDIUM}.
  */
 public final class BlockBackend implements Closeable {
-  BlockBackend() {}
+  private final BlockGraph graph;
+  private final ChainExtents extents;
+  private final RequestPipeline top;
+  private final BackendOptions options;
+  private final WriteFlags writeFlags;
+  private final Occupancy occupancy;
+  private final ModificationTime modified;
+  private final QuiesceGate gate;
+  private final ReentrantLock closing = new ReentrantLock();
 
-  private static BlockException notYet() {
-    return new BlockException(BlockError.NOT_SUPPORTED, "backend: not connected to a graph");
+  /**
+   * Takes over an opened chain.
+   *
+   * @param graph all its nodes; closed with the backend
+   * @param topNode where requests enter
+   * @param options what the backend shows
+   * @param clock what writes move the modification time to
+   */
+  public BlockBackend(
+      BlockGraph graph, BlockNode topNode, BackendOptions options, InstantSource clock) {
+    this.graph = graph;
+    this.top = topNode.pipeline();
+    this.options = options;
+    extents = ChainExtents.below(topNode);
+    occupancy = new Occupancy(BackingChain.from(topNode));
+    modified = new ModificationTime(options.modifiedNanos(), clock);
+    gate = new QuiesceGate(HostName.printable(options.imageName()));
+    writeFlags = options.flushAfterWrite() ? WriteFlags.FUA : WriteFlags.NONE;
   }
 
   /** Returns the name that the image was opened by, for messages. */
   public String imageName() {
-    return "";
+    return options.imageName();
   }
 
   /** Returns the name of the top image's format, such as {@code qcow2}. */
   public String format() {
-    return "";
+    return options.format();
   }
 
   /** Returns the unit of allocation of the top image in bytes; 1 if it has none. */
   public int clusterSize() {
-    return 1;
+    return top.limits().clusterSize();
   }
 
   /** Returns whether writes are accepted. */
   public boolean writable() {
-    return false;
+    return top.support().writable();
   }
 
   /** Returns whether {@link #truncate} is. */
   public boolean resizable() {
-    return false;
+    return options.resizable() && writable();
   }
 
   /**
@@ -53,7 +86,9 @@ public final class BlockBackend implements Closeable {
    * @throws IOException if the host has to be asked and does not answer
    */
   public long length() throws IOException {
-    throw notYet();
+    try (QuiesceGate.Pass pass = gate.enter()) {
+      return top.length();
+    }
   }
 
   /**
@@ -64,7 +99,10 @@ public final class BlockBackend implements Closeable {
    * @throws IOException if the bytes cannot be read, or {@code INVALID} for a range outside
    */
   public void read(long offset, ByteBuffer target) throws IOException {
-    throw notYet();
+    try (QuiesceGate.Pass pass = gate.enter()) {
+      requireInside(offset, target.remaining(), BlockError.INVALID);
+      top.read(offset, target);
+    }
   }
 
   /**
@@ -76,7 +114,13 @@ public final class BlockBackend implements Closeable {
    *     range outside
    */
   public void write(long offset, ByteBuffer source) throws IOException {
-    throw notYet();
+    try (QuiesceGate.Pass pass = gate.enter()) {
+      requireWritable();
+      requireInside(offset, source.remaining(), BlockError.TOO_BIG);
+      try (ModificationTime.Change change = modified.change()) {
+        top.write(offset, source, writeFlags);
+      }
+    }
   }
 
   /**
@@ -88,7 +132,14 @@ public final class BlockBackend implements Closeable {
    * @throws IOException if the range cannot be zeroed
    */
   public void writeZeroes(long offset, long length, boolean mayUnmap) throws IOException {
-    throw notYet();
+    try (QuiesceGate.Pass pass = gate.enter()) {
+      requireWritable();
+      requireInside(offset, length, BlockError.TOO_BIG);
+      WriteFlags flags = mayUnmap ? writeFlags.with(WriteFlags.MAY_UNMAP) : writeFlags;
+      try (ModificationTime.Change change = modified.change()) {
+        top.writeZeroes(offset, length, flags);
+      }
+    }
   }
 
   /**
@@ -99,7 +150,13 @@ public final class BlockBackend implements Closeable {
    * @throws IOException if the host failed
    */
   public void discard(long offset, long length) throws IOException {
-    throw notYet();
+    try (QuiesceGate.Pass pass = gate.enter()) {
+      requireWritable();
+      requireInside(offset, length, BlockError.TOO_BIG);
+      try (ModificationTime.Change change = modified.change()) {
+        top.discard(offset, length);
+      }
+    }
   }
 
   /**
@@ -110,7 +167,11 @@ public final class BlockBackend implements Closeable {
    * @throws IOException with {@code NO_SPACE} if there is not enough
    */
   public void reserve(long offset, long length) throws IOException {
-    throw notYet();
+    try (QuiesceGate.Pass pass = gate.enter()) {
+      requireWritable();
+      requireInside(offset, length, BlockError.TOO_BIG);
+      top.reserve(offset, length);
+    }
   }
 
   /**
@@ -123,7 +184,9 @@ public final class BlockBackend implements Closeable {
    * @throws IOException if metadata cannot be read
    */
   public Extent extentAt(long offset, long maxLength) throws IOException {
-    throw notYet();
+    try (QuiesceGate.Pass pass = gate.enter()) {
+      return extents.extentAt(offset, maxLength);
+    }
   }
 
   /**
@@ -132,7 +195,9 @@ public final class BlockBackend implements Closeable {
    * @throws IOException if any of them may be lost
    */
   public void flush() throws IOException {
-    throw notYet();
+    try (QuiesceGate.Pass pass = gate.enter()) {
+      top.flush();
+    }
   }
 
   /**
@@ -141,7 +206,9 @@ public final class BlockBackend implements Closeable {
    * @throws IOException if a write failed
    */
   public void writeBack() throws IOException {
-    throw notYet();
+    try (QuiesceGate.Pass pass = gate.enter()) {
+      top.writeBack();
+    }
   }
 
   /**
@@ -153,7 +220,12 @@ public final class BlockBackend implements Closeable {
    *     NOT_SUPPORTED} if the format cannot
    */
   public void truncate(long length, Preallocation preallocation) throws IOException {
-    throw notYet();
+    try (QuiesceGate.Pass pass = gate.enter()) {
+      requireResizable();
+      try (ModificationTime.Change change = modified.change()) {
+        top.truncate(length, preallocation);
+      }
+    }
   }
 
   /**
@@ -163,7 +235,9 @@ public final class BlockBackend implements Closeable {
    * @throws IOException if the host does not answer
    */
   public long allocatedBytes() throws IOException {
-    throw notYet();
+    try (QuiesceGate.Pass pass = gate.enter()) {
+      return occupancy.bytes();
+    }
   }
 
   /**
@@ -173,7 +247,7 @@ public final class BlockBackend implements Closeable {
    * @throws IOException if the host does not answer
    */
   public long modifiedNanos() throws IOException {
-    throw notYet();
+    return modified.nanos();
   }
 
   /**
@@ -183,5 +257,46 @@ public final class BlockBackend implements Closeable {
    * @throws IOException if the last flush or a close failed; everything is closed all the same
    */
   @Override
-  public void close() throws IOException {}
+  public void close() throws IOException {
+    closing.lock();
+    try {
+      if (gate.close()) {
+        closeChain();
+      }
+    } finally {
+      closing.unlock();
+    }
+  }
+
+  /** Closes the graph whatever the flush says; what it says comes first. */
+  private void closeChain() throws IOException {
+    try (BlockGraph closed = graph) {
+      top.drain();
+      top.flush();
+    }
+  }
+
+  private void requireInside(long offset, long count, BlockError error) throws IOException {
+    long length = top.length();
+    if (offset < 0 || count < 0 || offset > length - count) {
+      throw new BlockException(
+          error,
+          "request beyond end of disk: offset=" + offset + " count=" + count + " length=" + length);
+    }
+  }
+
+  private void requireWritable() throws BlockException {
+    if (!writable()) {
+      throw new BlockException(
+          BlockError.READ_ONLY, "\"" + HostName.printable(imageName()) + "\" is read-only");
+    }
+  }
+
+  private void requireResizable() throws BlockException {
+    if (!resizable()) {
+      throw new BlockException(
+          BlockError.NOT_PERMITTED,
+          "the size of \"" + HostName.printable(imageName()) + "\" is fixed");
+    }
+  }
 }

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.blkmount.block.open;
+
+import io.blkmount.block.bytes.HostName;
+import io.blkmount.block.driver.BlockDriver;
+import io.blkmount.block.driver.ChildOpener;
+import io.blkmount.block.driver.ChildRole;
+import io.blkmount.block.driver.CreateOptions;
+import io.blkmount.block.driver.DriverInstance;
+import io.blkmount.block.driver.DriverOptions;
+import io.blkmount.block.error.BlockError;
+import io.blkmount.block.error.BlockException;
+import io.blkmount.block.graph.BlockChild;
+import io.blkmount.block.graph.BlockGraph;
+import io.blkmount.block.graph.BlockNode;
+import io.blkmount.block.graph.PermissionSet;
+import io.blkmount.block.raw.RawDriver;
+import io.blkmount.block.request.PipelineOptions;
+import io.blkmount.block.request.RequestPipeline;
+import java.io.IOException;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/** Opens the two nodes of one layer: the host file, and the format on it. */
+final class LayerOpener {
+  private final BlockGraph graph;
+  private final DriverRegistry drivers;
+  private final FormatProbe probe;
+
+  /** Creates an opener; what it opens is the graph's from the moment it is open. */
+  LayerOpener(BlockGraph graph, DriverRegistry drivers) {
+    this.graph = graph;
+    this.drivers = drivers;
+    this.probe = new FormatProbe(drivers.formats());
+  }
+
+  /** Opens a layer without what is below it and returns its upper node. */
+  BlockNode open(LayerRequest layer) throws IOException {
+    String format = layer.format();
+    if (format != null && drivers.isProtocol(format)) {
+      return openFile(format, layer.reference(), layer.settings(), layer.own());
+    }
+    NodeSettings settings = layer.settings().forFile().with(layer.file());
+    String driver = layer.file().take("driver");
+    String protocol = driver == null ? layer.reference().protocol() : driver;
+    BlockNode file = openFile(protocol, layer.reference(), settings, layer.file());
+    return openFormat(layer, file);
+  }
+
+  /** Opens a host file; only here a flush can be left out, because formats order their own. */
+  BlockNode openFile(
+      String protocol, ImageReference reference, NodeSettings settings, OptionTree own)
+      throws IOException {
+    Map<String, String> values = new HashMap<>(own.left());
+    values.put("filename", reference.path());
+    values.put("cache.direct", settings.direct() ? "on" : "off");
+    values.put("force-share", settings.forceShare() ? "on" : "off");
+    BlockDriver driver = drivers.protocol(protocol);
+    return open(new Opening(driver, reference, settings, values, null, false));
+  }
+
+  /** Opens the format on a host file that is open. */
+  BlockNode openFormat(LayerRequest layer, BlockNode file) throws IOException {
+    NodeSettings settings = layer.settings();
+    BlockChild child = fileOf(file, settings.writable());
+    String format = layer.format();
+    BlockDriver driver =
+        format == null ? probe.probe(child, layer.reference()) : drivers.format(format);
+    Map<String, String> values = layer.own().left();
+    return open(new Opening(driver, layer.reference(), settings, values, child, format == null));
+  }
+
+  /** Writes an empty image into a host file that is open. */
+  void create(String format, BlockNode file, CreateOptions options) throws IOException {
+    drivers.format(format).create(fileOf(file, true), options);
+  }
+
+  /** Returns the edge through which a format owns its file. */
+  private static BlockChild fileOf(BlockNode file, boolean writable) {
+    PermissionSet permissions = writable ? PermissionSet.ALL : PermissionSet.READ_ONLY;
+    return new BlockChild(ChildRole.FILE, file, permissions);
+  }
+
+  private BlockNode open(Opening opening) throws IOException {
+    requireWritableForCopyOnRead(opening);
+    String nodeName = graph.newName(opening.settings().nodeName());
+    String imageName = opening.reference().path();
+    DriverOptions options =
+        new DriverOptions(imageName, opening.settings().writable(), opening.values());
+    BlockDriver driver = opening.driver();
+    DriverInstance instance = driver.open(options, opening.children());
+    RequestPipeline pipeline =
+        new RequestPipeline(instance, pipelineOptions(opening, nodeName, instance));
+    BlockNode node = new BlockNode(nodeName, imageName, driver.name(), pipeline, opening.storage());
+    graph.add(node);
+    options.requireAllTaken(driver.name());
+    return node;
+  }
+
+  private static void requireWritableForCopyOnRead(Opening opening) throws BlockException {
+    NodeSettings settings = opening.settings();
+    if (settings.copyOnRead() && !settings.writable()) {
+      String name = HostName.printable(opening.reference().path());
+      throw new BlockException(
+          BlockError.INVALID,
+          "copy-on-read needs a writable image: \"" + name + "\" is opened read-only");
+    }
+  }
+
+  private PipelineOptions pipelineOptions(
+      Opening opening, String nodeName, DriverInstance instance) {
+    NodeSettings settings = opening.settings();
+    boolean guarded =
+        opening.probed() && settings.writable() && opening.driver().name().equals(RawDriver.NAME);
+    return new PipelineOptions(
+        nodeName,
+        settings.writable(),
+        settings.noFlush() && opening.file() == null,
+        settings.copyOnRead(),
+        settings.discard(),
+        settings.detectZeroes(),
+        guarded ? new RawProbeGuard(instance, probe, opening.reference().path()) : null);
+  }
+
+  /**
+   * One node that is about to be opened.
+   *
+   * @param file what the format is stored in, or null for a host file
+   * @param probed whether the driver was found by probing
+   */
+  private record Opening(
+      BlockDriver driver,
+      ImageReference reference,
+      NodeSettings settings,
+      Map<String, String> values,
+      @Nullable BlockChild file,
+      boolean probed) {
+
+    ChildOpener children() {
+      return role -> {
+        if (file == null || role != ChildRole.FILE) {
+          throw new BlockException(
+              BlockError.NOT_SUPPORTED, "driver " + driver.name() + ": no child for " + role);
+        }
+        return file;
+      };
+    }
+
+    List<BlockChild> storage() {
+      return file == null ? List.of() : List.of(file);
+    }
+  }
+}
