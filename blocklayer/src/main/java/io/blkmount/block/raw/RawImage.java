@@ -21,6 +21,11 @@ final class RawImage implements DriverInstance {
           .with(WriteFlags.NO_FALLBACK)
           .with(WriteFlags.UNCHANGED);
 
+  /** Any byte, except that a discard leaves alone what is smaller than any device's sector. */
+  private static final BlockLimits LIMITS =
+      new BlockLimits(
+          1, 1, BlockLimits.DEFAULT_MAX_TRANSFER, 1, Long.MAX_VALUE, 512, Long.MAX_VALUE, 1);
+
   private final ChildOpener.Child file;
   private final RawWindow window;
   private final Support support;
@@ -96,7 +101,7 @@ final class RawImage implements DriverInstance {
 
   @Override
   public BlockLimits limits() {
-    return BlockLimits.NONE;
+    return LIMITS;
   }
 
   @Override
