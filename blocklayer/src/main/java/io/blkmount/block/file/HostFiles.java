@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.blkmount.block.file;
 
+import io.blkmount.block.driver.HostStored.FileKey;
 import java.io.IOException;
 import java.security.SecureRandom;
 import java.util.HexFormat;
+import org.jspecify.annotations.Nullable;
 
 /** Makes and removes host files; names are as {@code HostName} decodes them. */
 public final class HostFiles {
@@ -87,5 +89,17 @@ public final class HostFiles {
   public static boolean isDevice(String name) throws IOException {
     HostPath path = HostPath.of(name);
     return path.exists() && path.status().type() == FileStatus.Type.BLOCK_DEVICE;
+  }
+
+  /**
+   * Returns which file a name leads to, whatever other names it has.
+   *
+   * @param name of the file
+   * @return null if there is none
+   * @throws IOException if it exists but cannot be looked at
+   */
+  public static @Nullable FileKey keyOf(String name) throws IOException {
+    HostPath path = HostPath.of(name);
+    return path.exists() ? path.status().key() : null;
   }
 }

@@ -5,7 +5,7 @@ import io.blkmount.block.bytes.HostName;
 import io.blkmount.block.driver.HostStored.FileKey;
 import io.blkmount.block.error.BlockError;
 import io.blkmount.block.error.BlockException;
-import io.blkmount.block.file.HostNames;
+import io.blkmount.block.file.HostFiles;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -40,7 +40,7 @@ final class ChainGuard {
    * @throws BlockException with {@code LOOP} if it is in the chain already or too deep
    */
   void admit(ImageReference layer) throws IOException {
-    FileKey key = HostNames.lookUp(layer.path()).key();
+    FileKey key = HostFiles.keyOf(layer.path());
     if (key != null) {
       String before = seen.putIfAbsent(key, layer.path());
       if (before != null) {

@@ -5,6 +5,7 @@ import io.blkmount.block.driver.BlockDriver;
 import io.blkmount.block.error.BlockError;
 import io.blkmount.block.error.BlockException;
 import io.blkmount.block.file.FileDriver;
+import io.blkmount.block.file.HostDeviceDriver;
 import io.blkmount.block.raw.RawDriver;
 import java.util.List;
 import java.util.stream.Collectors;
@@ -19,7 +20,8 @@ import org.jspecify.annotations.Nullable;
 record DriverRegistry(List<BlockDriver> formats, List<BlockDriver> protocols) {
   /** All drivers of this library. */
   static final DriverRegistry STANDARD =
-      new DriverRegistry(List.of(new RawDriver()), List.of(new FileDriver()));
+      new DriverRegistry(
+          List.of(new RawDriver()), List.of(new FileDriver(), new HostDeviceDriver()));
 
   DriverRegistry {
     formats = List.copyOf(formats);

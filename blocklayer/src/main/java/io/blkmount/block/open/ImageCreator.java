@@ -7,10 +7,9 @@ import io.blkmount.block.driver.CreateOptions;
 import io.blkmount.block.driver.DetectZeroesMode;
 import io.blkmount.block.driver.DiscardMode;
 import io.blkmount.block.driver.HostStored.FileKey;
-import io.blkmount.block.driver.Preallocation;
 import io.blkmount.block.error.BlockError;
 import io.blkmount.block.error.BlockException;
-import io.blkmount.block.file.HostNames;
+import io.blkmount.block.file.HostFiles;
 import io.blkmount.block.graph.BlockGraph;
 import io.blkmount.block.graph.BlockNode;
 import java.io.IOException;
@@ -63,8 +62,8 @@ public final class ImageCreator {
   private CreateOptions withBacking(CreateOptions options, BackingReference backing)
       throws IOException {
     ImageReference base = target.backing(backing.name());
-    FileKey key = HostNames.lookUp(target.path()).key();
-    if (key != null && key.equals(HostNames.lookUp(base.path()).key())) {
+    FileKey key = HostFiles.keyOf(target.path());
+    if (key != null && key.equals(HostFiles.keyOf(base.path()))) {
       throw new BlockException(
           BlockError.INVALID, "new image " + quoted() + ": is its own backing file");
     }
@@ -81,10 +80,8 @@ public final class ImageCreator {
   }
 
   private void create(CreateOptions options) throws IOException {
-    boolean isNew = !HostNames.lookUp(target.path()).exists();
-    if (isNew) {
-      HostNames.create(target.path());
-    }
+    boolean isNew = !HostFiles.exists(target.path());
+    HostFiles.create(target.path(), isNew);
     try {
       write(options);
     } catch (IOException | RuntimeException e) {
@@ -98,9 +95,6 @@ public final class ImageCreator {
       LayerOpener layers = new LayerOpener(graph, DriverRegistry.STANDARD);
       BlockNode file =
           layers.openFile(target.protocol(), target, SETTINGS, new OptionTree(Map.of()));
-      if (file.pipeline().support().growable()) {
-        file.pipeline().truncate(0, Preallocation.OFF);
-      }
       layers.create(format, file, options);
       file.pipeline().flush();
     }
@@ -109,7 +103,7 @@ public final class ImageCreator {
   private static void removeAfter(@Nullable String path, Exception failure) {
     if (path != null) {
       try {
-        HostNames.remove(path);
+        HostFiles.unlink(path);
       } catch (IOException e) {
         failure.addSuppressed(e);
       }

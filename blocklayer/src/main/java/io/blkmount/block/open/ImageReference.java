@@ -4,8 +4,7 @@ package io.blkmount.block.open;
 import io.blkmount.block.bytes.HostName;
 import io.blkmount.block.error.BlockError;
 import io.blkmount.block.error.BlockException;
-import io.blkmount.block.file.HostNames;
-import io.blkmount.block.file.HostNames.Kind;
+import io.blkmount.block.file.HostFiles;
 import java.io.IOException;
 import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
@@ -50,7 +49,7 @@ public record ImageReference(String name, String protocol, String path) {
       throw new BlockException(BlockError.NOT_FOUND, "cannot open an image without a name");
     }
     String protocol = protocolOf(name);
-    if (protocol == null || HostNames.lookUp(place.apply(name)).exists()) {
+    if (protocol == null || HostFiles.exists(place.apply(name))) {
       return at(name, place.apply(name));
     }
     String rest = place.apply(name.substring(protocol.length() + 1));
@@ -66,7 +65,7 @@ public record ImageReference(String name, String protocol, String path) {
   }
 
   private static ImageReference at(String name, String path) throws IOException {
-    boolean device = HostNames.lookUp(path).kind() == Kind.BLOCK_DEVICE;
+    boolean device = HostFiles.isDevice(path);
     return new ImageReference(name, device ? HOST_DEVICE : FILE, path);
   }
 

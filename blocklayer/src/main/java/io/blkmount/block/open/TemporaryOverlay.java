@@ -2,11 +2,10 @@
 package io.blkmount.block.open;
 
 import io.blkmount.block.driver.CreateOptions;
-import io.blkmount.block.file.HostNames;
+import io.blkmount.block.file.HostFiles;
 import io.blkmount.block.graph.BlockNode;
 import java.io.IOException;
 import java.util.Map;
-import java.util.concurrent.ThreadLocalRandom;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -32,14 +31,13 @@ final class TemporaryOverlay {
    */
   static BlockNode open(LayerOpener layers, NodeSettings settings, BlockNode image)
       throws IOException {
-    String path = folder(System.getenv("TMPDIR")) + "/blkmount-" + randomText() + ".qcow2";
+    String path = HostFiles.createTemporary(folder(System.getenv("TMPDIR")), "blkmount-");
     ImageReference reference = new ImageReference(path, ImageReference.FILE, path);
-    HostNames.createPrivate(path);
     BlockNode file;
     try {
       file = layers.openFile(reference.protocol(), reference, settings.forFile(), none());
     } finally {
-      HostNames.remove(path);
+      HostFiles.unlink(path);
     }
     layers.create(FORMAT, file, CreateOptions.ofLength(image.pipeline().length()));
     LayerRequest request =
@@ -51,11 +49,6 @@ final class TemporaryOverlay {
 
   static String folder(@Nullable String given) {
     return given == null || given.isEmpty() ? DEFAULT_FOLDER : given;
-  }
-
-  /** Enough against accidents; against others the file is created exclusively. */
-  private static String randomText() {
-    return Long.toHexString(ThreadLocalRandom.current().nextLong());
   }
 
   private static OptionTree none() {
