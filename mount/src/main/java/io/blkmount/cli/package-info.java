@@ -1,5 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-/** The commands. */
+/**
+ * The command {@code blkmount}: reads the command line, opens, mounts, serves until the end, and
+ * unmounts what another process serves.
+ *
+ * <p>One thread does all of it; signal handlers and the watcher of the mount only post events to
+ * it.
+ */
 @NullMarked
 package io.blkmount.cli;
 

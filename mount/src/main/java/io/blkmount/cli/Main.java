@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.blkmount.cli;
+
+import java.util.List;
+
+/** The program {@code blkmount}. */
+public final class Main {
+  private Main() {}
+
+  /**
+   * Runs one command; a mount ends with its server.
+   *
+   * @param words only counted: a name in them may have lost bytes
+   */
+  public static void main(String[] words) {
+    int exitCode =
+        run(ProcessWords.arguments(words), WorkingDirectory.ofCaller(), Terminal.ofProcess());
+    System.exit(exitCode);
+  }
+
+  static int run(List<String> words, WorkingDirectory directory, Terminal terminal) {
+    try {
+      return dispatch(words, directory, terminal);
+    } catch (CommandFailure e) {
+      terminal.complain(String.valueOf(e.getMessage()));
+      return e.exitCode();
+    }
+  }
+
+  private static int dispatch(List<String> words, WorkingDirectory directory, Terminal terminal)
+      throws CommandFailure {
+    CommandLineOptions options = CommandLineParser.parse(words);
+    if (options.other.help) {
+      terminal.say(CommandLineParser.help());
+      return ExitCode.DONE;
+    }
+    if (options.other.version) {
+      terminal.say(Version.line() + "\n");
+      return ExitCode.DONE;
+    }
+    if (options.other.unmount) {
+      UnmountCommand.run(
+          terminal,
+          directory.resolve(onlyOperand(options, "--unmount", "mount point")),
+          options.other.lazy);
+      return ExitCode.DONE;
+    }
+    if (options.other.lazy) {
+      throw CommandFailure.usage("--lazy belongs to --unmount");
+    }
+    if (options.other.demo) {
+      return DemoCommand.run(
+          options, directory.resolve(onlyOperand(options, "--demo", "directory")), terminal);
+    }
+    return MountCommand.run(MountRequest.of(options, directory), terminal, "");
+  }
+
+  private static String onlyOperand(CommandLineOptions options, String option, String what)
+      throws CommandFailure {
+    if (options.operands.size() != 1) {
+      throw CommandFailure.usage(option + " needs one " + what);
+    }
+    return options.operands.get(0);
+  }
+}

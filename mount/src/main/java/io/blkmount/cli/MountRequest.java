@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.blkmount.cli;
+
+import io.blkmount.block.driver.DetectZeroesMode;
+import io.blkmount.block.driver.DiscardMode;
+import io.blkmount.block.open.CacheMode;
+import io.blkmount.block.open.ImageOptions;
+import io.blkmount.block.open.OpenOptions;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What is to be mounted; every name in it is absolute.
+ *
+ * @param images what to open
+ * @param mountPoint a directory or a regular file
+ * @param flags what {@code -o} says
+ * @param readOnly whether the mount refuses writes
+ * @param threads how many requests are served at once, or 0 to leave it to the mount
+ * @param server how the server runs
+ */
+record MountRequest(
+    List<Image> images,
+    String mountPoint,
+    MountFlags flags,
+    boolean readOnly,
+    int threads,
+    ServerOptions server) {
+
+  /**
+   * One image.
+   *
+   * @param options how to open it
+   * @param name how to call it
+   * @param files absolute names of the host files that the command line names for it
+   */
+  record Image(OpenOptions options, String name, List<String> files) {}
+
+  /** A server has fewer requests than that at once, whatever the kernel sends. */
+  private static final int MAX_THREADS = 1024;
+
+  /**
+   * Returns what a command line asks for.
+   *
+   * @param options as written
+   * @param directory where relative names start
+   * @throws CommandFailure with exit code 2 if something is missing, unknown or contradicts
+   */
+  static MountRequest of(CommandLineOptions options, WorkingDirectory directory)
+      throws CommandFailure {
+    List<String> operands = options.operands;
+    if (operands.size() < 2) {
+      throw CommandFailure.usage("an image and a mount point are needed");
+    }
+    MountFlags flags = MountFlags.parse(options.mount.options);
+    boolean readOnly = options.image.readOnly || options.image.forceShare || flags.readOnly();
+    requireConsistent(options.image, readOnly);
+    List<Image> images = new ArrayList<>();
+    for (String operand : operands.subList(0, operands.size() - 1)) {
+      images.add(image(operand, options.image, readOnly, directory));
+    }
+    return new MountRequest(
+        List.copyOf(images),
+        directory.resolve(operands.get(operands.size() - 1)),
+        flags,
+        readOnly,
+        threads(options.server.threads),
+        ServerOptions.of(options.server, directory));
+  }
+
+  private static void requireConsistent(CommandLineOptions.ImageChoices image, boolean readOnly)
+      throws CommandFailure {
+    if (image.imageOpts && image.format != null) {
+      throw CommandFailure.usage("--format and --image-opts exclude each other (write driver=)");
+    }
+    if (image.copyOnRead && readOnly && !image.snapshot) {
+      throw CommandFailure.usage("--copy-on-read writes to the image, so it cannot be read-only");
+    }
+    if (image.resizable && readOnly) {
+      throw CommandFailure.usage("--resizable writes to the image, so it cannot be read-only");
+    }
+  }
+
+  private static Image image(
+      String operand,
+      CommandLineOptions.ImageChoices choices,
+      boolean readOnly,
+      WorkingDirectory directory)
+      throws CommandFailure {
+    if (choices.imageOpts) {
+      Map<String, String> dotted = directory.resolveImageOptions(dotted(operand));
+      String name = dotted.getOrDefault("file.filename", dotted.getOrDefault("filename", operand));
+      List<String> files =
+          dotted.entrySet().stream()
+              .filter(e -> WorkingDirectory.isFileName(e.getKey()))
+              .map(e -> WorkingDirectory.withoutProtocol(e.getValue()))
+              .toList();
+      return new Image(with(choices, OpenOptions.ofImageOptions(dotted), readOnly), name, files);
+    }
+    String name = directory.resolveImage(operand);
+    OpenOptions options = OpenOptions.of(name).withFormat(choices.format);
+    return new Image(
+        with(choices, options, readOnly), name, List.of(WorkingDirectory.withoutProtocol(name)));
+  }
+
+  private static OpenOptions with(
+      CommandLineOptions.ImageChoices choices, OpenOptions base, boolean readOnly)
+      throws CommandFailure {
+    return base.withReadOnly(readOnly)
+        .withSnapshot(choices.snapshot)
+        .withCopyOnRead(choices.copyOnRead)
+        .withCache(oneOf("--cache", choices.cache, CacheMode.WRITEBACK))
+        .withDiscard(oneOf("--discard", choices.discard, DiscardMode.IGNORE))
+        .withDetectZeroes(oneOf("--detect-zeroes", choices.detectZeroes, DetectZeroesMode.OFF))
+        .withResizable(choices.resizable)
+        .withForceShare(choices.forceShare);
+  }
+
+  private static Map<String, String> dotted(String text) throws CommandFailure {
+    try {
+      return ImageOptions.parse(text);
+    } catch (IOException e) {
+      throw CommandFailure.usage(String.valueOf(e.getMessage()));
+    }
+  }
+
+  private static <E extends Enum<E>> E oneOf(String option, @Nullable String value, E fallback)
+      throws CommandFailure {
+    if (value == null) {
+      return fallback;
+    }
+    E[] constants = fallback.getDeclaringClass().getEnumConstants();
+    for (E constant : constants) {
+      if (spelling(constant).equals(value)) {
+        return constant;
+      }
+    }
+    String known =
+        Arrays.stream(constants).map(MountRequest::spelling).collect(Collectors.joining(", "));
+    throw CommandFailure.usage(option + " " + value + ": not one of " + known);
+  }
+
+  private static String spelling(Enum<?> constant) {
+    return constant.name().toLowerCase(Locale.ROOT);
+  }
+
+  private static int threads(@Nullable String text) throws CommandFailure {
+    if (text == null) {
+      return 0;
+    }
+    try {
+      int threads = Integer.parseInt(text);
+      if (threads >= 1 && threads <= MAX_THREADS) {
+        return threads;
+      }
+    } catch (NumberFormatException notANumber) {
+      // the same answer as for one out of range
+    }
+    throw CommandFailure.usage("--threads " + text + ": not a number from 1 to " + MAX_THREADS);
+  }
+}
