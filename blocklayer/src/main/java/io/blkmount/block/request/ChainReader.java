@@ -79,11 +79,7 @@ final class ChainReader {
   private static long zeroRun(Layer top, long offset, long maxLength) throws IOException {
     long span = maxLength;
     for (Layer layer = top; layer != null; layer = layer.backing()) {
-      long inside = layer.instance().length() - offset;
-      if (inside <= 0) {
-        return span;
-      }
-      Extent extent = layer.instance().extentAt(offset, Math.min(span, inside));
+      Extent extent = layer == top ? top.extentHeld(offset, span) : layer.extent(offset, span);
       span = Math.min(span, extent.length());
       if (extent.isAllocated()) {
         return extent.kind() == Extent.Kind.ZERO ? span : 0;

@@ -5,6 +5,7 @@ import io.blkmount.block.bytes.Alignment;
 import io.blkmount.block.bytes.Zeroes;
 import io.blkmount.block.driver.BlockLimits;
 import io.blkmount.block.driver.DriverInstance;
+import io.blkmount.block.driver.Extent;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import org.jspecify.annotations.Nullable;
@@ -129,6 +130,27 @@ final class Layer {
   long readTracked(long offset, ByteBuffer target, int count) throws IOException {
     try (TrackedRequest request = tracker.begin(offset, offset + count)) {
       return readHeld(offset, target, count);
+    }
+  }
+
+  /**
+   * Returns what this layer knows of a run, under a request that the caller holds.
+   *
+   * @param offset in bytes
+   * @param maxLength in bytes, at least 1
+   * @return a run that starts there; past the end it is zeros
+   */
+  Extent extentHeld(long offset, long maxLength) throws IOException {
+    long inside = instance.length() - offset;
+    return inside > 0
+        ? instance.extentAt(offset, Math.min(maxLength, inside))
+        : Extent.zero(offset, maxLength);
+  }
+
+  /** Returns the same, counted as a request in flight. */
+  Extent extent(long offset, long maxLength) throws IOException {
+    try (TrackedRequest request = tracker.begin(0, 0)) {
+      return extentHeld(offset, maxLength);
     }
   }
 

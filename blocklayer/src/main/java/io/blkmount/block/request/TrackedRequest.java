@@ -42,16 +42,6 @@ final class TrackedRequest implements AutoCloseable {
     this.serialising = serialising;
   }
 
-  /** Returns the first byte. */
-  long offset() {
-    return offset;
-  }
-
-  /** Returns one past the last byte. */
-  long end() {
-    return end;
-  }
-
   /** Returns whether it shares its range with nobody. */
   boolean isSerialising() {
     return serialising;
