@@ -60,7 +60,12 @@ public final class RequestPipeline {
    * @param backing the pipeline of the backing node, or null: zeros
    */
   public void attachBacking(@Nullable RequestPipeline backing) {
-    layer.attachBacking(backing == null ? null : backing.layer);
+    layer.attachBacking(backing == null ? null : backing.layer());
+  }
+
+  /** Returns the node as this package sees it. */
+  Layer layer() {
+    return layer;
   }
 
   /**
