@@ -38,8 +38,12 @@ final class RequestEpochs {
    * Begins new epochs as far as the requests in flight allow; the caller holds the metadata lock.
    */
   void advance() {
-    for (int i = 0; i < 2 && active.get((int) (current + 1) & 1) == 0; i++) {
-      current = current + 1;
+    for (int i = 0; i < 2; i++) {
+      long next = current + 1;
+      if (active.get((int) next & 1) != 0) {
+        return; // somebody is left in the epoch before the current
+      }
+      current = next;
     }
   }
 

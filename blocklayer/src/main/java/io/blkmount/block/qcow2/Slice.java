@@ -127,15 +127,7 @@ final class Slice implements AutoCloseable {
   /** Waits until another thread has loaded the bytes; throws what stopped it. */
   void awaitLoaded() throws IOException {
     if (!loaded) {
-      synchronized (this) {
-        boolean interrupted = false;
-        while (!loaded) {
-          interrupted |= waitOnce();
-        }
-        if (interrupted) {
-          Thread.currentThread().interrupt();
-        }
-      }
+      awaitLoading();
     }
     IOException reason = failure;
     if (reason != null) {
@@ -143,12 +135,18 @@ final class Slice implements AutoCloseable {
     }
   }
 
-  private synchronized boolean waitOnce() {
-    try {
-      wait();
-      return false;
-    } catch (InterruptedException e) {
-      return true; // host I/O is never abandoned half way; the flag is set again afterwards
+  /** Host I/O is never abandoned half way: an interrupt is kept for afterwards. */
+  private synchronized void awaitLoading() {
+    boolean interrupted = false;
+    while (!loaded) {
+      try {
+        wait();
+      } catch (InterruptedException e) {
+        interrupted = true;
+      }
+    }
+    if (interrupted) {
+      Thread.currentThread().interrupt();
     }
   }
 }

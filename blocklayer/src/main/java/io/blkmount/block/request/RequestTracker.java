@@ -50,20 +50,25 @@ final class RequestTracker {
   }
 
   private TrackedRequest enter(TrackedRequest request) {
-    boolean entered = false;
     lock.lock();
     try {
       link(request);
       if (serialisingCount > 0) {
-        awaitConflicts(request);
+        awaitConflictsOrLeave(request);
       }
-      entered = true;
       return request;
     } finally {
-      if (!entered) {
-        unlink(request);
-      }
       lock.unlock();
+    }
+  }
+
+  @GuardedBy("lock")
+  private void awaitConflictsOrLeave(TrackedRequest request) {
+    try {
+      awaitConflicts(request);
+    } catch (RuntimeException | Error e) {
+      unlink(request);
+      throw e;
     }
   }
 
@@ -104,24 +109,24 @@ final class RequestTracker {
       if (blocker.isOwnedBy(Thread.currentThread())) {
         throw new IllegalStateException(request + " would wait for its own thread's " + blocker);
       }
-      awaitEnd(blocker, request);
+      request.waiting = true;
+      try {
+        endOf(blocker).awaitUninterruptibly();
+      } finally {
+        request.waiting = false;
+      }
       blocker = conflict(request, nested);
     }
   }
 
   @GuardedBy("lock")
-  private void awaitEnd(TrackedRequest blocker, TrackedRequest request) {
+  private Condition endOf(TrackedRequest blocker) {
     Condition ended = blocker.ended;
     if (ended == null) {
       ended = lock.newCondition();
       blocker.ended = ended;
     }
-    request.waiting = true;
-    try {
-      ended.awaitUninterruptibly();
-    } finally {
-      request.waiting = false;
-    }
+    return ended;
   }
 
   /** Returns a request that {@code request} has to wait for, or null. */
