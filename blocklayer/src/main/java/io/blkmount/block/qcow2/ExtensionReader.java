@@ -66,8 +66,8 @@ final class ExtensionReader {
     }
     rules.require(
         header.cryptMethod() != Qcow2Header.CRYPT_LUKS || crypto != null,
-        "crypt_method",
-        "LUKS without a crypto header extension");
+        name(HeaderExtensions.CRYPTO_HEADER),
+        "missing, but crypt_method is 2 (LUKS)");
     return new HeaderExtensions(
         backingFormat, dataFileName, crypto, featureNames, bitmaps, unknown);
   }
@@ -111,7 +111,7 @@ final class ExtensionReader {
         field,
         "crypt_method is " + header.cryptMethod() + ", not 2 (LUKS)");
     requireLength(field, content, HeaderExtensions.CRYPTO_LENGTH);
-    long offset = rules.offset(field + " offset", content.getLong(0), header.clusterSize());
+    long offset = rules.offset(field + ", offset", content.getLong(0), header.clusterSize());
     long length = content.getLong(8);
     rules.require(
         length > 0 && length < HeaderRules.MAX_HOST_OFFSET,
@@ -148,12 +148,12 @@ final class ExtensionReader {
       return;
     }
     int count =
-        rules.range(field + " count", Integer.toUnsignedLong(content.getInt(0)), 1, MAX_BITMAPS);
+        rules.range(field + ", count", Integer.toUnsignedLong(content.getInt(0)), 1, MAX_BITMAPS);
     rules.require(content.getInt(4) == 0, field, "the reserved field is not 0");
     long length =
-        rules.range(field + " directory size", content.getLong(8), 1, MAX_BITMAP_DIRECTORY);
+        rules.range(field + ", directory size", content.getLong(8), 1, MAX_BITMAP_DIRECTORY);
     long offset =
-        rules.offset(field + " directory offset", content.getLong(16), header.clusterSize());
+        rules.offset(field + ", directory offset", content.getLong(16), header.clusterSize());
     bitmaps = new BitmapsPointer(count, length, offset);
   }
 
@@ -187,12 +187,12 @@ final class ExtensionReader {
 
   private static String name(int type) {
     return switch (type) {
-      case HeaderExtensions.BACKING_FORMAT -> "backing format extension";
-      case HeaderExtensions.DATA_FILE_NAME -> "data file name extension";
-      case HeaderExtensions.CRYPTO_HEADER -> "crypto header extension";
-      case HeaderExtensions.FEATURE_NAMES -> "feature name extension";
-      case HeaderExtensions.BITMAPS -> "bitmaps extension";
-      default -> "extension 0x" + Integer.toHexString(type);
+      case HeaderExtensions.BACKING_FORMAT -> "backing format";
+      case HeaderExtensions.DATA_FILE_NAME -> "data file name";
+      case HeaderExtensions.CRYPTO_HEADER -> "crypto header";
+      case HeaderExtensions.FEATURE_NAMES -> "feature names";
+      case HeaderExtensions.BITMAPS -> "bitmaps";
+      default -> "0x" + Integer.toHexString(type);
     };
   }
 }

@@ -79,7 +79,7 @@ final class FeatureBits {
    */
   static void requireKnown(String imageName, Qcow2Header header, HeaderExtensions extensions)
       throws IOException {
-    HeaderRules rules = new HeaderRules(imageName);
+    HeaderRules rules = HeaderRules.forFields(imageName);
     long unknown = header.incompatibleFeatures() & ~KNOWN_INCOMPATIBLE;
     if (unknown != 0) {
       throw new BlockException(

@@ -103,7 +103,7 @@ record HeaderExtensions(
     ByteBuffer bytes = firstCluster.slice().order(ByteOrder.BIG_ENDIAN);
     bytes.limit(Math.min(header.extensionsEnd(), bytes.limit()));
     bytes.position(Math.min(header.headerLength(), bytes.limit()));
-    return new ExtensionReader(new HeaderRules(imageName), header).readAll(bytes);
+    return new ExtensionReader(HeaderRules.forExtensions(imageName), header).readAll(bytes);
   }
 
   /** Returns the number of bytes that {@link #encode} writes. */

@@ -6,13 +6,24 @@ import io.blkmount.block.bytes.HostName;
 import io.blkmount.block.error.CorruptImageException;
 
 /**
- * Checks single values of an image's header; every failure names the image, the field and the rule.
+ * Checks single values of an image's header; every failure names the image, the place and the rule.
  *
  * @param imageName for messages, as the user gave it
+ * @param part of the header that values come from
  */
-record HeaderRules(String imageName) {
-  /** Tables point at hosts clusters with bits 9 to 55 of an entry, so no offset reaches 2^56. */
+record HeaderRules(String imageName, String part) {
+  /** Tables point at host clusters with bits 9 to 55 of an entry, so no offset reaches 2^56. */
   static final long MAX_HOST_OFFSET = 1L << 56;
+
+  /** Returns the rules for the fixed header. */
+  static HeaderRules forFields(String imageName) {
+    return new HeaderRules(imageName, "header field ");
+  }
+
+  /** Returns the rules for the records behind it. */
+  static HeaderRules forExtensions(String imageName) {
+    return new HeaderRules(imageName, "header extension ");
+  }
 
   /** Fails unless {@code condition} holds. */
   void require(boolean condition, String field, String problem) throws CorruptImageException {
@@ -42,7 +53,7 @@ record HeaderRules(String imageName) {
 
   /** Returns what to throw for a field that breaks its rule. */
   CorruptImageException fault(String field, String problem) {
-    return new CorruptImageException(message("header field " + field + ": " + problem));
+    return new CorruptImageException(message(part + field + ": " + problem));
   }
 
   /** Returns a message that starts with the image. */

@@ -114,7 +114,7 @@ record Qcow2Header(
    *     another version, {@code IO} (a {@code CorruptImageException}) if a field breaks a rule
    */
   static Qcow2Header parse(String imageName, ByteBuffer start, long fileLength) throws IOException {
-    HeaderRules rules = new HeaderRules(imageName);
+    HeaderRules rules = HeaderRules.forFields(imageName);
     ByteBuffer bytes = start.slice().order(ByteOrder.BIG_ENDIAN);
     bytes.limit((int) Math.min(bytes.limit(), fileLength));
     return new HeaderReader(rules, bytes).read();
