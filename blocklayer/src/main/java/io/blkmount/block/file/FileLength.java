@@ -17,14 +17,23 @@ import java.util.concurrent.locks.StampedLock;
  */
 final class FileLength {
   private final PosixFile file;
-  private final boolean growable;
+  private final Transfer transfer;
+  private final boolean isDevice;
   private final StampedLock lock = new StampedLock();
   private final AtomicLong length;
 
-  FileLength(PosixFile file, boolean growable, long length) {
+  /**
+   * Starts with what was found at open.
+   *
+   * @param file whose length it is
+   * @param transfer how it is written
+   * @param shape what was found
+   */
+  FileLength(PosixFile file, Transfer transfer, HostShape shape) {
     this.file = file;
-    this.growable = growable;
-    this.length = new AtomicLong(length);
+    this.transfer = transfer;
+    this.isDevice = shape.isDevice();
+    this.length = new AtomicLong(shape.length());
   }
 
   /** Returns the end of the furthest write that is done. */
@@ -90,7 +99,7 @@ final class FileLength {
   void set(long target, Preallocation preallocation) throws IOException {
     long stamp = lock.writeLock();
     try {
-      if (!growable) {
+      if (isDevice) {
         requireSame(target);
       } else if (preallocation == Preallocation.OFF) {
         file.truncate(target);
@@ -144,7 +153,7 @@ final class FileLength {
 
   private void writeZeroes(long start, long end) throws BlockException {
     for (long at = start; at < end; at += Zeroes.MAX_BUFFER) {
-      file.write(at, Zeroes.buffer((int) Math.min(end - at, Zeroes.MAX_BUFFER)));
+      transfer.write(at, Zeroes.buffer((int) Math.min(end - at, Zeroes.MAX_BUFFER)));
     }
   }
 
@@ -160,7 +169,7 @@ final class FileLength {
   void refresh() throws BlockException {
     long stamp = lock.writeLock();
     try {
-      length.set(growable ? file.status().length() : length.get());
+      length.set(isDevice ? DeviceSpace.length(file) : file.status().length());
     } finally {
       lock.unlockWrite(stamp);
     }

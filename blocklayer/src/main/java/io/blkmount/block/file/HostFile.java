@@ -45,7 +45,7 @@ final class HostFile implements DriverInstance, HostStored {
     this.transfer = direct == null ? file : direct;
     this.space = shape.isDevice() ? new DeviceSpace(file) : new FileSpace(file);
     this.holes = new HoleScan(file);
-    this.length = new FileLength(file, shape.isGrowable(), shape.length());
+    this.length = new FileLength(file, transfer, shape);
   }
 
   @Override

@@ -55,7 +55,7 @@ record HostFileOptions(
             options.takeBoolean("force-share", false),
             lockingOf(options.take("locking", "auto")));
     if (taken.forceShare && taken.writable) {
-      throw new BlockException(BlockError.INVALID, "force-share=on is only for reading");
+      throw new BlockException(BlockError.INVALID, "option force-share=on is only for reading");
     }
     return taken;
   }

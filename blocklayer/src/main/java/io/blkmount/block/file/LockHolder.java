@@ -44,10 +44,10 @@ final class LockHolder {
   static @Nullable String describe(String ownInfo, long lockedByte) {
     try {
       // Our own line says how this file system's device is written there; st_dev may differ.
-      for (String[] lock : locksIn(Path.of(ownInfo))) {
-        return new LockHolder(ownInfo, lock[FILE_FIELD], lockedByte).search();
-      }
-      return null;
+      List<String[]> own = locksIn(Path.of(ownInfo));
+      return own.isEmpty()
+          ? null
+          : new LockHolder(ownInfo, own.get(0)[FILE_FIELD], lockedByte).search();
     } catch (IOException | DirectoryIteratorException e) {
       return null; // no /proc: the message goes without a name
     }

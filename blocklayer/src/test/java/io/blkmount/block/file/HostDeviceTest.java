@@ -171,6 +171,28 @@ final class HostDeviceTest {
     }
   }
 
+  /** The device's store is full, which only the write-back of the page cache finds out. */
+  @Test
+  void failedFlushIsNeverForgotten() throws IOException {
+    Path small = Files.createDirectory(directory.resolve("small"));
+    LoopDevice.run("mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", small.toString());
+    try {
+      Path full = small.resolve("full.img");
+      try (RandomAccessFile file = new RandomAccessFile(full.toFile(), "rw")) {
+        file.setLength(LENGTH);
+      }
+      try (LoopDevice thin = LoopDevice.on(full);
+          HostFile device = HostImages.open(thin.name(), true, Map.of())) {
+        device.write(0, HostImages.filled(LENGTH, (byte) 7), WriteFlags.NONE);
+
+        assertThatThrownBy(device::flush).hasMessageStartingWith("cannot flush");
+        assertThatThrownBy(device::flush).hasMessageEndingWith("(earlier; reopen the image)");
+      }
+    } finally {
+      LoopDevice.run("umount", small.toString());
+    }
+  }
+
   @Test
   void hostDeviceDriverTakesDevicesOnly() throws IOException {
     new HostDeviceDriver().open(options(loop.name()), HostImages.NO_CHILDREN).close();
