@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-package io.blkmount.cli;
+package io.blkmount.fuse;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.blkmount.cli.MountTable.Mount;
-import java.nio.charset.StandardCharsets;
+import io.blkmount.fuse.MountTable.Mount;
 import org.junit.jupiter.api.Test;
 
 final class MountTableTest {
@@ -16,24 +15,28 @@ final class MountTableTest {
       92 22 0:49 / /mnt/\u00ff rw - fuse.blkmount y rw
       """;
 
-  private static final MountTable TABLE =
-      MountTable.parse(TEXT.getBytes(StandardCharsets.ISO_8859_1));
+  private static final MountTable TABLE = MountTable.parse(TEXT);
+
+  private static final Mount ROOT = new Mount(22, 1, "/", "8:1", "ext4", "/dev/sda1");
+
+  private static final Mount OVERLAID =
+      new Mount(90, 22, "/mnt/a b", "0:47", "fuse.blkmount", "/img\\x.qcow2");
 
   @Test
   void theLastMountOfAPlaceIsTheOneThatIsSeen() {
     assertThat(TABLE.at("/mnt/a b"))
-        .isEqualTo(new Mount(91, 90, "0:48", "/mnt/a b", "tmpfs", "tmpfs"));
+        .isEqualTo(new Mount(91, 90, "/mnt/a b", "0:48", "tmpfs", "tmpfs"));
     assertThat(TABLE.at("/mnt")).isNull();
   }
 
   @Test
   void namesKeepTheirBytes() {
-    assertThat(TABLE.mounts().get(1).source()).isEqualTo("/img\\x.qcow2");
+    assertThat(TABLE.above(ROOT)).contains(OVERLAID);
     assertThat(TABLE.at("/mnt/\udcff")).isNotNull().matches(Mount::isOurs);
   }
 
   @Test
   void mountsOnTopOfAnotherAreFoundByTheParent() {
-    assertThat(TABLE.above(TABLE.mounts().get(1))).extracting(Mount::id).containsExactly(91);
+    assertThat(TABLE.above(OVERLAID)).extracting(Mount::id).containsExactly(91);
   }
 }
