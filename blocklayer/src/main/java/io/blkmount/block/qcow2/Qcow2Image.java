@@ -38,6 +38,14 @@ final class Qcow2Image implements DriverInstance, Backed {
     this.limits = BlockLimits.ofCluster(metadata.geometry().clusterSize());
   }
 
+  Metadata metadata() {
+    return metadata;
+  }
+
+  Qcow2Parts parts() {
+    return parts;
+  }
+
   @Override
   public long length() {
     return metadata.length();

@@ -10,6 +10,7 @@ package io.blkmount.block.qcow2;
  * @param zeroClusters zeroes and discards
  * @param reservation allocates without writing
  * @param resizer changes the length
+ * @param freed gives clusters back; here for the tests, which free them too early to be caught
  * @param writeback makes metadata durable
  */
 record Qcow2Parts(
@@ -19,6 +20,7 @@ record Qcow2Parts(
     ZeroClusters zeroClusters,
     SpaceReservation reservation,
     Qcow2Resizer resizer,
+    FreedClusters freed,
     MetadataWriteback writeback) {
 
   /**
@@ -45,6 +47,7 @@ record Qcow2Parts(
     Qcow2Resizer resizer =
         new Qcow2Resizer(
             metadata, allocator, content, lookup, writer, zeroClusters, freed, writeback);
-    return new Qcow2Parts(lookup, content, writer, zeroClusters, reservation, resizer, writeback);
+    return new Qcow2Parts(
+        lookup, content, writer, zeroClusters, reservation, resizer, freed, writeback);
   }
 }

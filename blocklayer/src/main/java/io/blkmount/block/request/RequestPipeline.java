@@ -41,8 +41,7 @@ public final class RequestPipeline {
   public RequestPipeline(DriverInstance instance, PipelineOptions options) {
     this.instance = instance;
     this.options = options;
-    BeforeWrite check = options.beforeWrite();
-    layer = new Layer(instance, check == null ? 0 : check.guardedLength());
+    layer = new Layer(instance);
     tracker = layer.tracker();
     bounds = new RequestBounds(instance, options);
     writer = new PaddedWriter(layer);
@@ -151,9 +150,12 @@ public final class RequestPipeline {
   }
 
   private TrackedRequest beginWrite(long offset, long end) throws IOException {
-    return writer.isAligned(offset, end) && !layer.isGuarded(offset)
+    BeforeWrite check = options.beforeWrite();
+    boolean guarded = check != null && offset < check.guardedLength();
+    return writer.isAligned(offset, end) && !guarded
         ? tracker.begin(offset, end)
-        : layer.beginChange(offset, end, limits().requestAlignment());
+        : layer.beginChange(
+            offset, end, guarded ? layer.changeUnit() : limits().requestAlignment());
   }
 
   /**

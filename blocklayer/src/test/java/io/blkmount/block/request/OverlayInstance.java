@@ -125,7 +125,6 @@ final class OverlayInstance implements DriverInstance, Backed {
     bytes.write(offset, source);
   }
 
-  @GuardedBy("this")
   private void allocate(int index) throws IOException {
     if (clusters[index] == State.UNALLOCATED && backing != null) {
       ByteBuffer old = ByteBuffer.allocate(clusterSize);

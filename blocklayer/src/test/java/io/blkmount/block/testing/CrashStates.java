@@ -170,9 +170,10 @@ public final class CrashStates {
     IntPredicate[] shapes = {
       unit -> unit < units / 2, unit -> unit >= units / 2, unit -> (unit & 1) == 1
     };
+    // Two of the three, as candidates() counts them; the few small ones are why they are asked for.
+    double chance = granule < CrashLog.SECTOR ? 1 : rate * 2 / 3;
     for (IntPredicate shape : shapes) {
-      // Two of the three, as candidates() counts them.
-      if (units > 1 && random.nextDouble() < rate * 2 / 3) {
+      if (units > 1 && random.nextDouble() < chance) {
         boolean rest = random.nextBoolean();
         PagedBytes state = state(rest ? pending.size() : index, at -> at != index);
         tear(state, write, granule, shape);

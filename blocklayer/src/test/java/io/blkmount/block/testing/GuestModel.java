@@ -47,16 +47,22 @@ public final class GuestModel {
 
   private static final class Attempt {
     final Begin begin;
+    final long value;
     final int begun;
     int ended = Integer.MAX_VALUE;
 
     Attempt(Begin begin, int begun) {
       this.begin = begin;
+      this.value = begin.verb() == Verb.WRITE ? begin.id() : SectorPattern.ZERO;
       this.begun = begun;
     }
 
-    long value() {
-      return begin.verb() == Verb.WRITE ? begin.id() : SectorPattern.ZERO;
+    /** What was there before the first request. */
+    Attempt(long initial) {
+      this.begin = new Begin(0, Verb.WRITE, 0, 0);
+      this.value = initial;
+      this.begun = 0;
+      this.ended = 0;
     }
 
     boolean replaces(Attempt earlier) {
@@ -64,7 +70,9 @@ public final class GuestModel {
     }
   }
 
-  private final List<Set<Long>> durable = new ArrayList<>();
+  /** For each sector those durable writes that no other durable write surely came after. */
+  private final List<List<Attempt>> durable = new ArrayList<>();
+
   private final Map<Integer, List<Attempt>> since = new HashMap<>();
   private final Map<Integer, Attempt> open = new HashMap<>();
   private final List<Attempt> grows = new ArrayList<>();
@@ -79,7 +87,7 @@ public final class GuestModel {
    */
   public GuestModel(long[] initial) {
     for (long value : initial) {
-      durable.add(Set.of(value));
+      durable.add(List.of(new Attempt(value)));
     }
     durableSectors = initial.length;
     mostSectors = initial.length;
@@ -122,7 +130,7 @@ public final class GuestModel {
     grows.add(attempt);
     mostSectors = Math.max(mostSectors, attempt.begin.sector());
     while (durable.size() < mostSectors) {
-      durable.add(Set.of(SectorPattern.ZERO));
+      durable.add(List.of(new Attempt(SectorPattern.ZERO)));
     }
   }
 
@@ -146,15 +154,12 @@ public final class GuestModel {
     return attempts.isEmpty();
   }
 
-  private Set<Long> survivors(int sector, List<Attempt> settled) {
-    boolean replaced = settled.stream().anyMatch(a -> a.begin.verb() != Verb.DISCARD);
-    Set<Long> values = replaced ? new HashSet<>() : new HashSet<>(durable.get(sector));
-    for (Attempt attempt : settled) {
-      if (settled.stream().noneMatch(later -> later.replaces(attempt))) {
-        values.add(attempt.value());
-      }
-    }
-    return values;
+  private List<Attempt> survivors(int sector, List<Attempt> settled) {
+    List<Attempt> all = new ArrayList<>(durable.get(sector));
+    all.addAll(settled);
+    return all.stream()
+        .filter(attempt -> all.stream().noneMatch(later -> later.replaces(attempt)))
+        .toList();
   }
 
   /** Returns the sectors that a request has touched since they were last durable. */
@@ -179,8 +184,8 @@ public final class GuestModel {
    * @param value as {@link SectorPattern#generation} says
    */
   public boolean allows(int sector, long value) {
-    return durable.get(sector).contains(value)
-        || since.getOrDefault(sector, List.of()).stream().anyMatch(a -> a.value() == value);
+    return durable.get(sector).stream().anyMatch(a -> a.value == value)
+        || since.getOrDefault(sector, List.of()).stream().anyMatch(a -> a.value == value);
   }
 
   /**
@@ -189,8 +194,9 @@ public final class GuestModel {
    * @param sector its number
    */
   public Set<Long> allowed(int sector) {
-    Set<Long> allowed = new HashSet<>(durable.get(sector));
-    since.getOrDefault(sector, List.of()).forEach(attempt -> allowed.add(attempt.value()));
+    Set<Long> allowed = new HashSet<>();
+    durable.get(sector).forEach(attempt -> allowed.add(attempt.value));
+    since.getOrDefault(sector, List.of()).forEach(attempt -> allowed.add(attempt.value));
     return allowed;
   }
 }

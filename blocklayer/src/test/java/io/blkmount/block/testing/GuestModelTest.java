@@ -57,6 +57,17 @@ final class GuestModelTest {
   }
 
   @Test
+  void writesAtOnceMayEndInEitherOrderEvenIfAFlushCameBetween() {
+    guest.step(new Begin(1, Verb.WRITE, 3, 1));
+    run(2, Verb.WRITE, 3);
+    run(3, Verb.FLUSH, 0);
+    guest.step(new End(1));
+    run(4, Verb.FLUSH, 0);
+
+    assertThat(guest.allowed(3)).containsExactlyInAnyOrder(1L, 2L);
+  }
+
+  @Test
   void discardLeavesOldOrZeroAndZeroReplaces() {
     run(1, Verb.WRITE, 3);
     run(2, Verb.FLUSH, 0);

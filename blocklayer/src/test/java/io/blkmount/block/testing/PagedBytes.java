@@ -141,7 +141,7 @@ public final class PagedBytes {
     while (source.hasRemaining()) {
       int inPage = (int) (offset % PAGE);
       int count = Math.min(PAGE - inPage, source.remaining());
-      source.get(pageForWriting(offset), inPage, count);
+      source.get(pageForWriting(offset, count < PAGE), inPage, count);
       offset += count;
     }
   }
@@ -161,7 +161,7 @@ public final class PagedBytes {
       if (page != null && part == PAGE) {
         dropPage(offset);
       } else if (page != null) {
-        Arrays.fill(pageForWriting(offset), inPage, inPage + part, (byte) 0);
+        Arrays.fill(pageForWriting(offset, true), inPage, inPage + part, (byte) 0);
       }
       offset += part;
     }
@@ -197,12 +197,12 @@ public final class PagedBytes {
     return (int) (offset % CHUNK / PAGE);
   }
 
-  private byte[] pageForWriting(long offset) {
+  private byte[] pageForWriting(long offset, boolean keep) {
     Chunk chunk = chunkForWriting(offset);
     int index = indexInChunk(offset);
     byte[] page = chunk.pages[index];
     if (page == null || !chunk.owned[index]) {
-      page = page == null ? new byte[PAGE] : page.clone();
+      page = page == null || !keep ? new byte[PAGE] : page.clone();
       chunk.pages[index] = page;
       chunk.owned[index] = true;
     }

@@ -16,6 +16,8 @@ public final class Qcow2Checker {
   private static final long L1_RESERVED = ~(Qcow2Layout.OFFSET_MASK | COPIED);
   private static final long L2_RESERVED = ~(Qcow2Layout.OFFSET_MASK | COPIED | COMPRESSED);
 
+  private static final String ENTRY = "L2 entry of guest cluster ";
+
   private final PagedBytes image;
   private final Qcow2Layout layout;
   private final Qcow2References references;
@@ -69,11 +71,11 @@ public final class Qcow2Checker {
   }
 
   private Findings run() {
-    references.addAligned("header", 0, 1);
+    references.addAligned("header", 0, 0, 1);
     references.addAligned(
-        "refcount table", layout.refcountTableOffset(), layout.refcountTableBytes());
+        "refcount table", 0, layout.refcountTableOffset(), layout.refcountTableBytes());
     addRefcountBlocks();
-    addL1("L1 table", layout.l1Offset(), layout.l1Size());
+    addL1("L1 table", 0, layout.l1Offset(), layout.l1Size());
     addSnapshots();
     checkRefcounts();
     // Refcounts come last: a dirty image has them rebuilt, everything else must hold as it is.
@@ -91,13 +93,13 @@ public final class Qcow2Checker {
         references.corrupt("refcount table entry " + i + ": reserved bits");
       }
       if (entry != 0) {
-        references.addAligned("refcount block " + i, entry & ~0x1ffL, layout.clusterSize());
+        references.addAligned("refcount block", i, entry & ~0x1ffL, layout.clusterSize());
       }
     }
   }
 
-  private void addL1(String name, long offset, int entries) {
-    if (entries == 0 || !references.addAligned(name, offset, entries * 8L)) {
+  private void addL1(String name, int index, long offset, int entries) {
+    if (entries == 0 || !references.addAligned(name, index, offset, entries * 8L)) {
       return;
     }
     for (int i = 0; i < entries; i++) {
@@ -106,7 +108,7 @@ public final class Qcow2Checker {
       if ((entry & L1_RESERVED) != 0 || (l2Offset == 0 && entry != 0)) {
         references.corrupt(name + " entry " + i + ": reserved bits");
       }
-      if (l2Offset != 0 && references.addAligned("L2 table " + i, l2Offset, layout.clusterSize())) {
+      if (l2Offset != 0 && references.addAligned("L2 table", i, l2Offset, layout.clusterSize())) {
         addL2(i, l2Offset);
       }
     }
@@ -118,43 +120,43 @@ public final class Qcow2Checker {
       long entry = image.getLong(at);
       long bitmap = layout.isExtended() ? image.getLong(at + 8) : 0;
       if (entry != 0 || bitmap != 0) {
-        addEntry("L2 entry " + l1Index + "/" + j, entry, bitmap);
+        addEntry((long) l1Index * layout.l2Entries() + j, entry, bitmap);
       }
     }
   }
 
-  private void addEntry(String name, long entry, long bitmap) {
+  private void addEntry(long guestCluster, long entry, long bitmap) {
     if ((entry & COMPRESSED) != 0) {
-      addCompressed(name, entry, bitmap);
+      addCompressed(guestCluster, entry, bitmap);
       return;
     }
     boolean zeroFlag = layout.version() == 3 && !layout.isExtended();
     if ((entry & L2_RESERVED & (zeroFlag ? ~1L : -1L)) != 0) {
-      references.corrupt(name + ": reserved bits in 0x" + Long.toHexString(entry));
+      references.corrupt(ENTRY + guestCluster + ": reserved bits in 0x" + Long.toHexString(entry));
     }
     if ((bitmap >>> 32 & bitmap & 0xffff_ffffL) != 0) {
-      references.corrupt(name + ": subcluster both allocated and zero");
+      references.corrupt(ENTRY + guestCluster + ": subcluster both allocated and zero");
     }
     long offset = entry & Qcow2Layout.OFFSET_MASK;
     if (offset != 0) {
       allocatedClusters++;
-      references.addAligned(name, offset, layout.clusterSize());
+      references.addAligned(ENTRY, guestCluster, offset, layout.clusterSize());
     } else if ((bitmap & 0xffff_ffffL) != 0) {
-      references.corrupt(name + ": subclusters allocated in no cluster");
+      references.corrupt(ENTRY + guestCluster + ": subclusters allocated in no cluster");
     }
   }
 
-  private void addCompressed(String name, long entry, long bitmap) {
+  private void addCompressed(long guestCluster, long entry, long bitmap) {
     allocatedClusters++;
     if (entry < 0) {
-      references.corrupt(name + ": compressed with COPIED flag");
+      references.corrupt(ENTRY + guestCluster + ": compressed with COPIED flag");
     }
     if (bitmap != 0) {
-      references.corrupt(name + ": compressed with subclusters");
+      references.corrupt(ENTRY + guestCluster + ": compressed with subclusters");
     }
     long first = layout.compressedOffset(entry) & -512L;
     long span = layout.compressedSpan(entry);
-    if (references.add(name, first, span)) {
+    if (references.add(ENTRY, guestCluster, first, span)) {
       int from = (int) (first >> layout.clusterBits());
       shareable.set(from, (int) (first + span - 1 >> layout.clusterBits()) + 1);
     }
@@ -166,13 +168,13 @@ public final class Qcow2Checker {
       // Fields are not aligned to 8 inside an entry, entries are.
       long sizes = image.getLong(at + 8);
       long extra = image.getLong(at + 32) & 0xffff_ffffL;
-      addL1("snapshot " + i + " L1 table", image.getLong(at), (int) (sizes >>> 32));
+      addL1("L1 table of snapshot", i, image.getLong(at), (int) (sizes >>> 32));
       at += 40 + extra + (sizes >>> 16 & 0xffff) + (sizes & 0xffff);
       at = at + 7 & ~7L;
     }
     if (layout.snapshotCount() > 0) {
       long length = at - layout.snapshotsOffset();
-      references.addAligned("snapshot table", layout.snapshotsOffset(), length);
+      references.addAligned("snapshot table", 0, layout.snapshotsOffset(), length);
     }
   }
 
@@ -222,21 +224,22 @@ public final class Qcow2Checker {
       long entry = image.getLong(layout.l1Offset() + i * 8L);
       long l2Offset = entry & Qcow2Layout.OFFSET_MASK;
       if (l2Offset != 0 && layout.isClusterAligned(l2Offset)) {
-        checkCopied("L1 entry " + i, entry);
+        checkCopied("L1 entry ", i, entry);
         for (int j = 0; j < layout.l2Entries(); j++) {
-          checkCopied(
-              "L2 entry " + i + "/" + j, image.getLong(l2Offset + (long) j * layout.l2EntrySize()));
+          long l2Entry = image.getLong(l2Offset + (long) j * layout.l2EntrySize());
+          checkCopied(ENTRY, (long) i * layout.l2Entries() + j, l2Entry);
         }
       }
     }
   }
 
-  private void checkCopied(String name, long entry) {
+  private void checkCopied(String table, long index, long entry) {
     long offset = entry & Qcow2Layout.OFFSET_MASK;
     if ((entry & COMPRESSED) == 0 && offset != 0) {
       boolean single = refcount(offset >> layout.clusterBits()) == 1;
       if (single != entry < 0) {
-        references.corrupt(name + ": COPIED flag is " + (entry < 0) + " at refcount 1: " + single);
+        references.corrupt(
+            table + index + ": COPIED flag is " + (entry < 0) + " at refcount 1: " + single);
       }
     }
   }

@@ -38,24 +38,23 @@ final class Qcow2References {
   }
 
   /** Counts one reference to each cluster of an aligned run; returns whether it may be followed. */
-  boolean addAligned(String what, long offset, long length) {
+  boolean addAligned(String what, long index, long offset, long length) {
     if (!layout.isClusterAligned(offset)) {
-      corrupt(what + " unaligned: 0x" + Long.toHexString(offset));
+      corrupt(what + " " + index + " unaligned: 0x" + Long.toHexString(offset));
       return false;
     }
-    return add(what, offset, length);
+    return add(what, index, offset, length);
   }
 
   /** Counts one reference to each cluster that a run of bytes touches. */
-  boolean add(String what, long offset, long length) {
+  boolean add(String what, long index, long offset, long length) {
     // The last cluster of a file may be cut off, more than that may not be missing.
     if (offset < 0 || offset + length - fileLength >= layout.clusterSize()) {
-      corrupt(what + " past the end of the file: 0x" + Long.toHexString(offset));
+      corrupt(what + " " + index + " past the end of the file: 0x" + Long.toHexString(offset));
       return false;
     }
-    for (long at = offset >> layout.clusterBits();
-        at <= offset + length - 1 >> layout.clusterBits();
-        at++) {
+    long last = offset + length - 1 >> layout.clusterBits();
+    for (long at = offset >> layout.clusterBits(); at <= last; at++) {
       counts[(int) at]++;
     }
     return true;

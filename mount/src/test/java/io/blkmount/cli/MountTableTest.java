@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-package io.blkmount.fuse;
+package io.blkmount.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.blkmount.fuse.MountTable.Mount;
+import io.blkmount.cli.MountTable.Mount;
+import java.nio.charset.StandardCharsets;
 import org.junit.jupiter.api.Test;
 
 final class MountTableTest {
@@ -15,28 +16,24 @@ final class MountTableTest {
       92 22 0:49 / /mnt/\u00ff rw - fuse.blkmount y rw
       """;
 
-  private static final MountTable TABLE = MountTable.parse(TEXT);
-
-  private static final Mount ROOT = new Mount(22, 1, "/", "8:1", "ext4", "/dev/sda1");
-
-  private static final Mount OVERLAID =
-      new Mount(90, 22, "/mnt/a b", "0:47", "fuse.blkmount", "/img\\x.qcow2");
+  private static final MountTable TABLE =
+      MountTable.parse(TEXT.getBytes(StandardCharsets.ISO_8859_1));
 
   @Test
   void theLastMountOfAPlaceIsTheOneThatIsSeen() {
     assertThat(TABLE.at("/mnt/a b"))
-        .isEqualTo(new Mount(91, 90, "/mnt/a b", "0:48", "tmpfs", "tmpfs"));
+        .isEqualTo(new Mount(91, 90, "0:48", "/mnt/a b", "tmpfs", "tmpfs"));
     assertThat(TABLE.at("/mnt")).isNull();
   }
 
   @Test
   void namesKeepTheirBytes() {
-    assertThat(TABLE.above(ROOT)).contains(OVERLAID);
+    assertThat(TABLE.mounts().get(1).source()).isEqualTo("/img\\x.qcow2");
     assertThat(TABLE.at("/mnt/\udcff")).isNotNull().matches(Mount::isOurs);
   }
 
   @Test
   void mountsOnTopOfAnotherAreFoundByTheParent() {
-    assertThat(TABLE.above(OVERLAID)).extracting(Mount::id).containsExactly(91);
+    assertThat(TABLE.above(TABLE.mounts().get(1))).extracting(Mount::id).containsExactly(91);
   }
 }

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.blkmount.block.qcow2;
+
+import io.blkmount.block.driver.Preallocation;
+import io.blkmount.block.testing.CrashInstance;
+import io.blkmount.block.testing.CrashJudge;
+import io.blkmount.block.testing.CrashLog;
+import io.blkmount.block.testing.CrashStates;
+import io.blkmount.block.testing.GuestModel.Begin;
+import io.blkmount.block.testing.GuestModel.Verb;
+import io.blkmount.block.testing.PagedBytes;
+import io.blkmount.block.testing.SectorPattern;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.SplittableRandom;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.jspecify.annotations.Nullable;
+
+/** A guest works on an image whose host file logs everything; then the log is judged. */
+final class CrashRun {
+  /** Who wrote the sectors of the backing file; above every request of a guest. */
+  private static final long BACKING_GENERATION = 1L << 40;
+
+  private static final int ROUNDS = 8;
+
+  private final ImageShape shape;
+  private final long seed;
+  private final SplittableRandom random;
+  private final AtomicInteger ids = new AtomicInteger();
+  private final @Nullable PagedBytes backing;
+  private final CrashInstance host;
+  private TestImage.Options options = TestImage.Options.DEFAULT;
+  private Fault fault = image -> {};
+
+  /** What a test does to the image after each request. */
+  interface Fault {
+    void run(TestImage image) throws IOException;
+  }
+
+  CrashRun(ImageShape shape, long seed) {
+    this.shape = shape;
+    this.seed = seed;
+    this.random = new SplittableRandom(seed);
+    this.backing = shape.hasBacking() ? backing(shape.backingLength()) : null;
+    this.host = new CrashInstance(shape.create());
+  }
+
+  private static PagedBytes backing(int length) {
+    PagedBytes bytes = new PagedBytes(length);
+    bytes.write(0, SectorPattern.sectors(0, length / SectorPattern.SECTOR, BACKING_GENERATION));
+    bytes.setLength(length);
+    return bytes;
+  }
+
+  CrashRun withOptions(TestImage.Options chosen) {
+    options = chosen;
+    return this;
+  }
+
+  CrashRun withFault(Fault chosen) {
+    fault = chosen;
+    return this;
+  }
+
+  /** Lets one guest thread work; between the rounds the disk grows or is opened again. */
+  CrashRun run(int requests) throws IOException {
+    for (int round = 0; round < ROUNDS; round++) {
+      try (TestImage image = TestImage.open(host, backing, options)) {
+        CrashWorkload guest = guest(image);
+        guest.run(requests / ROUNDS / 2);
+        if (round % 3 == 2) {
+          grow(guest, image);
+        }
+        guest.run(requests / ROUNDS / 2);
+        if (random.nextBoolean()) {
+          guest.flush();
+        }
+      }
+    }
+    return this;
+  }
+
+  private CrashWorkload guest(TestImage image) {
+    return new CrashWorkload(host, image.io(), random.split(), ids, () -> fault.run(image));
+  }
+
+  private void grow(CrashWorkload guest, TestImage image) throws IOException {
+    int sectors = (int) (image.io().length() / SectorPattern.SECTOR) * 3 / 2 + 1;
+    long length = (long) sectors * SectorPattern.SECTOR;
+    guest.announced(
+        new Begin(ids.incrementAndGet(), Verb.GROW, sectors, 0),
+        () -> image.pipeline().truncate(length, Preallocation.OFF));
+  }
+
+  /** Lets several guest threads work on one open image. */
+  CrashRun runThreads(int threads, int requests) throws IOException {
+    ExecutorService pool = Executors.newFixedThreadPool(threads);
+    try (TestImage image = TestImage.open(host, backing, options)) {
+      List<Future<?>> running = new ArrayList<>();
+      for (int i = 0; i < threads; i++) {
+        CrashWorkload guest = guest(image);
+        running.add(
+            pool.submit(
+                () -> {
+                  guest.run(requests / threads);
+                  return null;
+                }));
+      }
+      join(running);
+    } finally {
+      pool.shutdown();
+    }
+    return this;
+  }
+
+  private static void join(List<Future<?>> running) throws IOException {
+    for (Future<?> one : running) {
+      try {
+        one.get();
+      } catch (ExecutionException e) {
+        throw new IOException("a guest thread failed", e);
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt();
+        throw new IOException("interrupted", e);
+      }
+    }
+  }
+
+  CrashLog log() {
+    return host.log();
+  }
+
+  CrashJudge judge(int states) {
+    return judge(log(), states);
+  }
+
+  CrashJudge judge(CrashLog log, int states) {
+    long[] initial = new long[shape.length() / SectorPattern.SECTOR];
+    if (backing != null) {
+      int held = Math.min(initial.length, shape.backingLength() / SectorPattern.SECTOR);
+      Arrays.fill(initial, 0, held, BACKING_GENERATION);
+    }
+    PagedBytes below = backing == null ? new PagedBytes(0) : backing;
+    CrashJudge judge = new CrashJudge(initial, below::read, seed);
+    CrashStates.replay(log, new ReopeningJudge(judge, backing), seed, states);
+    return judge;
+  }
+
+  PagedBytes content() {
+    return host.content();
+  }
+
+  @Override
+  public String toString() {
+    return shape + " seed " + seed;
+  }
+}

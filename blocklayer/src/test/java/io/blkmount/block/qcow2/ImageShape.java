@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.blkmount.block.qcow2;
+
+import io.blkmount.block.testing.Images;
+import io.blkmount.block.testing.PagedBytes;
+import io.blkmount.block.testing.QemuImg;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * What an empty image under test looks like; qemu-img makes it, so that the driver's own creator
+ * hides nothing.
+ *
+ * @param version 2 or 3
+ * @param clusterSize in bytes
+ * @param refcountBits 16 in version 2
+ * @param length of the disk in bytes
+ * @param backingLength of a raw backing file in bytes, or {@link #NO_BACKING}
+ */
+record ImageShape(int version, int clusterSize, int refcountBits, int length, int backingLength) {
+  /** The image has no backing file. */
+  static final int NO_BACKING = -1;
+
+  /** Name that the header gives to the backing file; nobody opens it. */
+  private static final String BACKING_NAME = "base.raw";
+
+  static ImageShape of(int clusterSize, int length) {
+    return new ImageShape(3, clusterSize, 16, length, NO_BACKING);
+  }
+
+  ImageShape withVersion2() {
+    return new ImageShape(2, clusterSize, 16, length, backingLength);
+  }
+
+  ImageShape withRefcountBits(int bits) {
+    return new ImageShape(version, clusterSize, bits, length, backingLength);
+  }
+
+  ImageShape withBacking(int bytes) {
+    return new ImageShape(version, clusterSize, refcountBits, length, bytes);
+  }
+
+  boolean hasBacking() {
+    return backingLength != NO_BACKING;
+  }
+
+  /** Returns the creation options as qemu-img takes them. */
+  String options() {
+    return "compat="
+        + (version == 2 ? "0.10" : "1.1")
+        + (",cluster_size=" + clusterSize)
+        + (version == 2 ? "" : ",refcount_bits=" + refcountBits);
+  }
+
+  /** Makes the image and returns its bytes. */
+  PagedBytes create() {
+    try {
+      Path folder = Files.createTempDirectory("blkmount-shape");
+      Path file = folder.resolve("empty.qcow2");
+      create(file, BACKING_NAME);
+      PagedBytes bytes = Images.load(file);
+      Files.delete(file);
+      Files.delete(folder);
+      return bytes;
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  /** Makes the image in a file; the backing file need not exist. */
+  void create(Path file, String backingName) {
+    List<Object> arguments = new ArrayList<>(List.of("create", "-q", "-f", "qcow2", "-u"));
+    if (hasBacking()) {
+      arguments.addAll(List.of("-b", backingName, "-F", "raw"));
+    }
+    arguments.addAll(List.of("-o", options(), file, length));
+    QemuImg.img(arguments.toArray());
+  }
+}

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.blkmount.block.qcow2;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.blkmount.block.testing.CrashJudge;
+import io.blkmount.block.testing.CrashLog;
+import io.blkmount.block.testing.Images;
+import io.blkmount.block.testing.Qcow2Checker;
+import java.io.IOException;
+import java.util.Set;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/**
+ * Cuts the power under the driver: of the states that a crash could leave, none may have a broken
+ * structure, miss a sector that a flush made durable, or show a sector's data in another. {@code
+ * -Dblkmount.tests.scale=200} judges half a million.
+ */
+final class Qcow2CrashTest {
+  private static final int MIB = 1 << 20;
+  private static final int REQUESTS = 400;
+  private static final int STATES = 200;
+
+  static Stream<ImageShape> shapes() {
+    ImageShape small = ImageShape.of(512, MIB);
+    ImageShape medium = ImageShape.of(4096, 2 * MIB);
+    ImageShape large = ImageShape.of(65536, 4 * MIB);
+    return Stream.of(
+        small,
+        small.withRefcountBits(1),
+        small.withRefcountBits(64).withBacking(MIB),
+        small.withVersion2().withBacking(MIB / 2),
+        medium,
+        medium.withBacking(3 * MIB),
+        medium.withVersion2(),
+        medium.withRefcountBits(64),
+        large.withBacking(4 * MIB),
+        large.withRefcountBits(1).withBacking(MIB + 512),
+        large.withVersion2().withBacking(4 * MIB));
+  }
+
+  @ParameterizedTest
+  @MethodSource("shapes")
+  void noCrashLosesWhatWasFlushed(ImageShape shape) throws IOException {
+    for (long seed = 1; seed <= Images.SCALE; seed++) {
+      CrashRun run = new CrashRun(shape, seed);
+      if (seed % 2 == 0) {
+        run.withOptions(TestImage.Options.SMALL_CACHES);
+      }
+      requireSound(run, run.run(REQUESTS).judge(STATES));
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource("shapes")
+  void noCrashLosesWhatWasFlushedByManyThreads(ImageShape shape) throws IOException {
+    for (long seed = 1; seed <= Images.SCALE; seed++) {
+      CrashRun run = new CrashRun(shape, seed);
+      requireSound(run, run.runThreads(4, REQUESTS).judge(STATES));
+    }
+  }
+
+  private static void requireSound(CrashRun run, CrashJudge judge) {
+    assertThat(judge.wrong()).as(run + ": " + judge).isZero();
+    assertThat(judge.states()).as(run + ": " + judge).isGreaterThan(STATES / 2);
+    assertThat(Qcow2Checker.check(run.content()))
+        .matches(Qcow2Checker.Findings::isClean, run + " after close");
+  }
+
+  // Negative controls: the same judge must see what a broken driver or a lying disk does.
+
+  private final CrashRun run = new CrashRun(ImageShape.of(512, MIB), 7);
+
+  @Test
+  void judgeCatchesADroppedFlush() throws IOException {
+    CrashLog log = run.run(REQUESTS).log();
+
+    requireCaught(log.withoutFlushes(number -> true));
+    requireCaught(log.withoutFlushes(number -> number % 2 == 0));
+    requireCaught(log.withoutFlushes(number -> number % 2 == 1));
+  }
+
+  @Test
+  void judgeCatchesRefcountsWrittenAfterL2() throws IOException {
+    CrashLog log = run.run(REQUESTS).log();
+    Set<Long> blocks = MetadataClusters.refcountBlocks(run.content());
+
+    requireCaught(log.withDelayed(offset -> blocks.contains(offset & -512)));
+  }
+
+  @Test
+  void judgeCatchesDataWrittenAfterL2() throws IOException {
+    CrashLog log = run.run(REQUESTS).log();
+    Set<Long> metadata = MetadataClusters.all(run.content());
+
+    requireCaught(log.withDelayed(offset -> !metadata.contains(offset & -512)));
+  }
+
+  @Test
+  void judgeCatchesATornHeader() throws IOException {
+    CrashLog log = run.run(REQUESTS).log();
+
+    requireCaught(log.withTornHeader());
+    CrashJudge honest = run.judge(log, 5 * STATES);
+    assertThat(honest.wrong()).as(run + ": " + honest).isZero();
+  }
+
+  @Test
+  void judgeCatchesReuseBeforeTheFlush() throws IOException {
+    CrashLog log = run.withFault(Qcow2CrashTest::freeAtOnce).run(REQUESTS).log();
+
+    requireCaught(log);
+  }
+
+  /** Frees what was dropped although the entries that pointed there are still on the disk. */
+  private static void freeAtOnce(TestImage image) throws IOException {
+    Qcow2Image driver = (Qcow2Image) image.driver();
+    FreedClusters freed = driver.parts().freed();
+    driver.metadata().lock().lock();
+    try {
+      freed.becameDurable(freed.takeFresh());
+    } finally {
+      driver.metadata().lock().unlock();
+    }
+    freed.reclaim();
+  }
+
+  private void requireCaught(CrashLog log) {
+    CrashJudge judge = run.judge(log, 5 * STATES);
+    assertThat(judge.wrong()).as(run + ": " + judge).isPositive();
+  }
+}

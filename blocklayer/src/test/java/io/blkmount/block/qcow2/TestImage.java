@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.blkmount.block.qcow2;
+
+import io.blkmount.block.driver.Backed;
+import io.blkmount.block.driver.BlockIo;
+import io.blkmount.block.driver.BlockLimits;
+import io.blkmount.block.driver.DiscardMode;
+import io.blkmount.block.driver.DriverInstance;
+import io.blkmount.block.driver.DriverOptions;
+import io.blkmount.block.request.PipelineOptions;
+import io.blkmount.block.request.RequestPipeline;
+import io.blkmount.block.testing.MemoryInstance;
+import io.blkmount.block.testing.PagedBytes;
+import java.io.Closeable;
+import java.io.IOException;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * An open image as the graph would put it together: a pipeline, the driver, a pipeline, the host
+ * file that the test hands in, and a raw backing file in memory.
+ */
+final class TestImage implements Closeable {
+  private final DriverInstance driver;
+  private final RequestPipeline pipeline;
+
+  private TestImage(DriverInstance driver, RequestPipeline pipeline) {
+    this.driver = driver;
+    this.pipeline = pipeline;
+  }
+
+  /** How to open an image. */
+  record Options(DiscardMode discard, Map<String, String> values) {
+    /** Discards give space back; the driver's defaults. */
+    static final Options DEFAULT = new Options(DiscardMode.UNMAP, Map.of());
+
+    /** The smallest caches that there are, so that slices come and go. */
+    static final Options SMALL_CACHES =
+        new Options(
+            DiscardMode.UNMAP, Map.of("l2-cache-size", "4096", "refcount-cache-size", "4096"));
+
+    Options withDiscard(DiscardMode mode) {
+      return new Options(mode, values);
+    }
+  }
+
+  static TestImage open(DriverInstance host, @Nullable PagedBytes backing) throws IOException {
+    return open(host, backing, Options.DEFAULT);
+  }
+
+  static TestImage open(DriverInstance host, @Nullable PagedBytes backing, Options options)
+      throws IOException {
+    RequestPipeline file = new RequestPipeline(host, PipelineOptions.writable("file"));
+    PipelineChild child = new PipelineChild(file, "test.qcow2");
+    DriverOptions driverOptions = new DriverOptions("test.qcow2", true, options.values());
+    DriverInstance driver = new Qcow2Driver().open(driverOptions, role -> child);
+    RequestPipeline pipeline =
+        new RequestPipeline(
+            driver, PipelineOptions.writable("image").withDiscard(options.discard()));
+    if (backing != null) {
+      attach(driver, pipeline, backing);
+    }
+    return new TestImage(driver, pipeline);
+  }
+
+  private static void attach(DriverInstance driver, RequestPipeline pipeline, PagedBytes backing) {
+    MemoryInstance below =
+        new MemoryInstance(backing.copy(), BlockLimits.NONE, MemoryInstance.FILE);
+    RequestPipeline base = new RequestPipeline(below, PipelineOptions.readOnly("base"));
+    pipeline.attachBacking(base);
+    ((Backed) driver).attachBacking(new PipelineChild(base, "base.raw"));
+  }
+
+  BlockIo io() {
+    return new PipelineChild(pipeline, "image");
+  }
+
+  RequestPipeline pipeline() {
+    return pipeline;
+  }
+
+  DriverInstance driver() {
+    return driver;
+  }
+
+  @Override
+  public void close() throws IOException {
+    driver.close();
+  }
+}
