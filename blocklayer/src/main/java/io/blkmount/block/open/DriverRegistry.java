@@ -6,6 +6,7 @@ import io.blkmount.block.error.BlockError;
 import io.blkmount.block.error.BlockException;
 import io.blkmount.block.file.FileDriver;
 import io.blkmount.block.file.HostDeviceDriver;
+import io.blkmount.block.qcow2.Qcow2Driver;
 import io.blkmount.block.raw.RawDriver;
 import java.util.List;
 import java.util.stream.Collectors;
@@ -21,7 +22,8 @@ record DriverRegistry(List<BlockDriver> formats, List<BlockDriver> protocols) {
   /** All drivers of this library. */
   static final DriverRegistry STANDARD =
       new DriverRegistry(
-          List.of(new RawDriver()), List.of(new FileDriver(), new HostDeviceDriver()));
+          List.of(new Qcow2Driver(), new RawDriver()),
+          List.of(new FileDriver(), new HostDeviceDriver()));
 
   DriverRegistry {
     formats = List.copyOf(formats);
