@@ -67,6 +67,10 @@ public final class JnrTransport implements Transport {
       throw new BlockException(
           BlockError.NOT_FOUND, "cannot mount: no " + DEVICE + " (kernel module fuse)");
     }
+    if (!Files.isWritable(DEVICE)) {
+      throw new BlockException(
+          BlockError.ACCESS_DENIED, "cannot mount: no permission to open " + DEVICE);
+    }
   }
 
   private static LibFuse2.Calls load() throws BlockException {
