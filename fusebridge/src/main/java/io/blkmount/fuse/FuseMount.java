@@ -48,7 +48,7 @@ public final class FuseMount {
     Transport.Session session = transport().mount(place.path(), served);
     String device = MountProbe.awaitAnswer(place);
     LOG.log(
-        System.Logger.Level.INFO,
+        System.Logger.Level.DEBUG,
         "mounted {0} on {1}",
         MountPoint.quoted(options.fsName()),
         MountPoint.quoted(place.path()));
@@ -128,7 +128,7 @@ public final class FuseMount {
   }
 
   private void logUnmount(String message) {
-    LOG.log(System.Logger.Level.INFO, message, MountPoint.quoted(mountPoint.path()));
+    LOG.log(System.Logger.Level.DEBUG, message, MountPoint.quoted(mountPoint.path()));
   }
 
   private static Transport transport() throws IOException {

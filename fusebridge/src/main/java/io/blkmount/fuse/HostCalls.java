@@ -14,6 +14,10 @@ final class HostCalls {
   private static final Runtime RUNTIME = Runtime.getRuntime(LIBRARY);
 
   private static final int AT_FDCWD = -100;
+
+  /** Asks the file system itself: what is cached of a dead mount still looks alive. */
+  private static final int AT_STATX_FORCE_SYNC = 0x2000;
+
   private static final int BASIC_STATS = 0x7ff;
 
   /** Two entries are in every directory. */
@@ -41,7 +45,7 @@ final class HostCalls {
   /** Returns the status of what a name leads to. */
   static Status status(String path) throws BlockException {
     Pointer result = StatxLayout.allocate(RUNTIME);
-    if (LIBRARY.statx(AT_FDCWD, nativeName(path), 0, BASIC_STATS, result) != 0) {
+    if (LIBRARY.statx(AT_FDCWD, nativeName(path), AT_STATX_FORCE_SYNC, BASIC_STATS, result) != 0) {
       throw failure(path);
     }
     return StatxLayout.read(result);

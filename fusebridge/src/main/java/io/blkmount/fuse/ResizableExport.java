@@ -34,7 +34,10 @@ final class ResizableExport extends Export {
   public int write(long offset, ByteBuffer source) throws IOException {
     requireWritable();
     int count = source.remaining();
-    lockReaching(offset, count, count > 0);
+    if (count == 0) {
+      return 0;
+    }
+    lockReaching(offset, count, true);
     try {
       disk().write(offset, source);
     } finally {
