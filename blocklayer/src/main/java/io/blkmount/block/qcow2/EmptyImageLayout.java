@@ -32,7 +32,7 @@ record EmptyImageLayout(
    */
   static EmptyImageLayout of(int clusterBits, int refcountOrder, int l1EntryCount) {
     int l1Clusters = clustersFor((long) l1EntryCount * Long.BYTES, clusterBits);
-    long countsPerBlock = (8L << clusterBits) >> refcountOrder;
+    int countsPerBlock = new RefcountWidth(refcountOrder).perBytes(1 << clusterBits);
     EmptyImageLayout layout = new EmptyImageLayout(clusterBits, refcountOrder, 1, 1, l1Clusters);
     while (true) {
       int blocks = (int) ((layout.clusterCount() + countsPerBlock - 1) / countsPerBlock);
@@ -77,23 +77,12 @@ record EmptyImageLayout(
 
   /** Sets the counts of one block, which is zero: 1 for each cluster of the file. */
   void encodeRefcountBlock(int blockIndex, ByteBuffer block) {
-    int countsPerBlock = (8 << clusterBits) >> refcountOrder;
-    long first = (long) blockIndex * countsPerBlock;
-    long used = Math.min(countsPerBlock, clusterCount() - first);
+    RefcountWidth width = new RefcountWidth(refcountOrder);
+    ByteBuffer counts = block.slice().order(ByteOrder.BIG_ENDIAN);
+    int perBlock = width.perBytes(counts.limit());
+    long used = Math.min(perBlock, clusterCount() - (long) blockIndex * perBlock);
     for (int index = 0; index < used; index++) {
-      putOne(block, index);
-    }
-  }
-
-  /** Counts of a byte or more are big endian; smaller ones start at the least significant bit. */
-  private void putOne(ByteBuffer block, int index) {
-    int bits = 1 << refcountOrder;
-    if (bits >= Byte.SIZE) {
-      block.put((index + 1) * (bits / Byte.SIZE) - 1, (byte) 1);
-    } else {
-      int at = index * bits / Byte.SIZE;
-      int shift = index * bits % Byte.SIZE;
-      block.put(at, (byte) (block.get(at) | 1 << shift));
+      width.set(counts, index, 1);
     }
   }
 

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.blkmount.block.qcow2;
 
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.blkmount.block.bytes.HostName;
 import io.blkmount.block.driver.CreateOptions;
 import io.blkmount.block.testing.MemoryChild;
 import io.blkmount.block.testing.MemoryInstance;
@@ -26,7 +29,20 @@ final class HeaderBytes {
    * @param extensions variable part
    * @param backingName or null
    */
-  record Parsed(Qcow2Header header, HeaderExtensions extensions, @Nullable String backingName) {}
+  record Parsed(Qcow2Header header, HeaderExtensions extensions, @Nullable String backingName) {
+    /** Encodes all that was read; it must be all that was there. */
+    ByteBuffer rewritten() {
+      ByteBuffer cluster = ByteBuffer.allocate(header.clusterSize());
+      header.encode(cluster);
+      extensions.encode(cluster);
+      assertThat(cluster.position()).isEqualTo(header.headerLength() + extensions.encodedLength());
+      if (backingName != null) {
+        assertThat(header.backingNameOffset()).isEqualTo(cluster.position());
+        cluster.put(HostName.encode(backingName));
+      }
+      return cluster.clear();
+    }
+  }
 
   /** Returns the first cluster of a fresh image. */
   static HeaderBytes created(CreateOptions options) {

@@ -2,12 +2,10 @@
 package io.blkmount.block.qcow2;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.blkmount.block.driver.BackingReference;
 import io.blkmount.block.driver.BlockLimits;
 import io.blkmount.block.driver.CreateOptions;
-import io.blkmount.block.error.BlockError;
 import io.blkmount.block.error.BlockException;
 import io.blkmount.block.testing.FaultInstance;
 import io.blkmount.block.testing.Images;
@@ -203,93 +201,9 @@ final class Qcow2CreatorTest {
     }
   }
 
-  @ParameterizedTest(name = "{0}")
-  @CsvSource(
-      delimiter = '|',
-      value = {
-        "cluster_size=4000|qcow2 option cluster_size: 4000 is not a power of two in 512..2097152",
-        "cluster_size=4M|qcow2 option cluster_size: 4194304 is not a power of two in 512..2097152",
-        "cluster_size=256|qcow2 option cluster_size: 256 is not a power of two in 512..2097152",
-        "cluster_size=big|cluster_size: not a size: big",
-        "refcount_bits=3|qcow2 option refcount_bits: 3 is not a power of two in 1..64",
-        "refcount_bits=0|qcow2 option refcount_bits: 0 is not a power of two in 1..64",
-        "refcount_bits=128|qcow2 option refcount_bits: 128 is not a power of two in 1..64",
-        "compat=3|qcow2 option compat: 3 is none of 0.10, 1.1, v2, v3",
-        "compression_type=lz4|qcow2 option compression_type: lz4 is none of zlib, zstd",
-        "lazy_refcounts=maybe|qcow2 option lazy_refcounts: maybe is neither on nor off",
-        "foo=on|qcow2 has no creation option foo",
-        "extended_l2=on|qcow2 option extended_l2=on is not supported",
-        "preallocation=full|qcow2 option preallocation=full is not supported",
-        "data_file=x|qcow2 option data_file=x is not supported",
-        "compat=v2,refcount_bits=8|qcow2 option refcount_bits: compat=0.10 has only the default,"
-            + " compat=1.1 is needed",
-        "compat=v2,lazy_refcounts=on|qcow2 option lazy_refcounts: compat=0.10 has only the"
-            + " default, compat=1.1 is needed",
-        "compat=v2,compression_type=zstd|qcow2 option compression_type: compat=0.10 has only the"
-            + " default, compat=1.1 is needed"
-      })
-  void refusesBadOptionsByName(String options, String message) throws IOException {
-    assertRefused(new Shape(GIB, options).create(null), message);
-  }
-
-  @Test
-  void refusesDisksThatTheL1TableCannotMap() throws IOException {
-    assertRefused(
-        new Shape(128 * GIB + 1, "cluster_size=512").create(null),
-        "cannot create qcow2 image \"memory\": a disk of 137438953473 bytes is too large for"
-            + " clusters of 512 bytes, which allow 137438953472");
-    assertRefused(CreateOptions.ofLength(Long.MAX_VALUE), "is too large for clusters of 65536");
-    assertRefused(CreateOptions.ofLength(-1), "a disk of -1 bytes");
-  }
-
-  @Test
-  void refusesBackingNamesThatDoNotFit() throws IOException {
-    String message = "cannot create qcow2 image \"memory\": the backing file's name has ";
-    assertRefused(
-        overlay("x".repeat(1024), "raw"), message + "1024 bytes, at most 1023 are allowed");
-    assertRefused(
-        new CreateOptions(
-            GIB, new BackingReference("x".repeat(377), "raw"), Map.of("cluster_size", "512")),
-        message + "377 bytes, a cluster of 512 bytes has room for 376");
-    assertRefused(overlay("", "raw"), "a backing file needs a name without NUL");
-    assertRefused(overlay("a\0b", "raw"), "a backing file needs a name without NUL");
-    assertRefused(overlay("a", "x".repeat(16)), "the backing format's name has 16 bytes");
-  }
-
-  @Test
-  void refusesDevicesThatAreTooSmall() throws IOException {
-    MemoryInstance device =
-        new MemoryInstance(
-            new PagedBytes(200_000), BlockLimits.ofBlocks(1, 1), MemoryInstance.DEVICE);
-
-    assertThatThrownBy(
-            () -> Qcow2Creator.create(new MemoryChild(device), CreateOptions.ofLength(GIB)))
-        .hasMessage(
-            "cannot create qcow2 image \"memory\": the empty image needs 262144 bytes, there are"
-                + " 200000")
-        .satisfies(e -> assertThat(((BlockException) e).error()).isEqualTo(BlockError.NO_SPACE));
-  }
-
   private static Map<String, String> option(String text) {
     int equals = text.indexOf('=');
     return Map.of(text.substring(0, equals), text.substring(equals + 1));
-  }
-
-  private static CreateOptions overlay(String name, String format) {
-    return new CreateOptions(GIB, new BackingReference(name, format), Map.of());
-  }
-
-  /** The file must be as it was: nothing is written before everything is checked. */
-  private static void assertRefused(CreateOptions options, String message) {
-    MemoryInstance host =
-        new MemoryInstance(
-            PagedBytes.of(new byte[] {1, 2, 3}), BlockLimits.ofBlocks(1, 1), MemoryInstance.FILE);
-
-    assertThatThrownBy(() -> Qcow2Creator.create(new MemoryChild(host), options))
-        .isInstanceOf(BlockException.class)
-        .hasMessageContaining(message);
-    assertThat(host.content().length()).isEqualTo(3);
-    assertThat(host.content().bytes(0, 3)).containsExactly(1, 2, 3);
   }
 
   private static PagedBytes created(CreateOptions options) throws IOException {
