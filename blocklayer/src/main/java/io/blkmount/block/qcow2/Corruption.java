@@ -32,6 +32,11 @@ final class Corruption {
     return writable && !found.get();
   }
 
+  /** Returns whether the image was opened for writing. */
+  boolean wasWritable() {
+    return writable;
+  }
+
   /**
    * Marks the image, the first time, and returns the exception for the caller to throw.
    *

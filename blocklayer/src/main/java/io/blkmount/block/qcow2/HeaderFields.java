@@ -22,19 +22,45 @@ final class HeaderFields {
     write(Qcow2Header.LENGTH_AT, ByteBuffer.allocate(8).putLong(length));
   }
 
-  /** Switches to another L1 table: entry count and host offset are neighbours. */
-  void writeL1Table(RootTable table) throws IOException {
-    write(
-        Qcow2Header.L1_ENTRY_COUNT_AT,
-        ByteBuffer.allocate(12).putInt(table.entryCount()).putLong(table.hostOffset()));
+  /**
+   * Switches durably to another L1 table: entry count and host offset are neighbours.
+   *
+   * @throws IOException if it failed; the header names the old table again, as far as the host lets
+   */
+  void switchL1Table(RootTable from, RootTable to) throws IOException {
+    switchTable(Qcow2Header.L1_ENTRY_COUNT_AT, l1Table(from), l1Table(to));
   }
 
-  /** Switches to another refcount table: host offset and cluster count are neighbours. */
-  void writeRefcountTable(RootTable table) throws IOException {
+  private static ByteBuffer l1Table(RootTable table) {
+    return ByteBuffer.allocate(12).putInt(table.entryCount()).putLong(table.hostOffset());
+  }
+
+  /**
+   * Switches durably to another refcount table: host offset and cluster count are neighbours.
+   *
+   * @throws IOException if it failed; the header names the old table again, as far as the host lets
+   */
+  void switchRefcountTable(RootTable from, RootTable to) throws IOException {
+    switchTable(Qcow2Header.REFCOUNT_TABLE_OFFSET_AT, refcountTable(from), refcountTable(to));
+  }
+
+  private ByteBuffer refcountTable(RootTable table) {
     int clusters = table.byteCount() >> metadata.geometry().clusterBits();
-    write(
-        Qcow2Header.REFCOUNT_TABLE_OFFSET_AT,
-        ByteBuffer.allocate(12).putLong(table.hostOffset()).putInt(clusters));
+    return ByteBuffer.allocate(12).putLong(table.hostOffset()).putInt(clusters);
+  }
+
+  private void switchTable(int at, ByteBuffer from, ByteBuffer to) throws IOException {
+    try {
+      write(at, to);
+      metadata.file().flush();
+    } catch (IOException e) {
+      try {
+        write(at, from);
+      } catch (IOException suppressed) {
+        e.addSuppressed(suppressed);
+      }
+      throw e;
+    }
   }
 
   /** Sets all incompatible features (version 3). */

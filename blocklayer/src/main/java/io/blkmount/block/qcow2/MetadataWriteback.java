@@ -44,44 +44,65 @@ final class MetadataWriteback {
   }
 
   /**
-   * Makes durable all metadata that was complete when the call began, and the data it points to.
+   * Makes durable all metadata that was complete when the call began, and all guest data.
    *
    * @throws IOException if a write or flush failed; what was not written is tried again next time
    */
-  void run() throws IOException {
+  void flush() throws IOException {
+    lock.lock();
+    try {
+      if (!writeChanges()) {
+        metadata.file().flush();
+      }
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  /** Does {@link #flush} if metadata has changed at all. */
+  void writeDirty() throws IOException {
     exclusively(() -> {});
   }
 
-  /** Does {@link #run} if so much has piled up that memory or the caches would suffer. */
+  /** Does {@link #flush} if so much has piled up that memory or the caches would suffer. */
   void runIfDue() throws IOException {
     if (metadata.l2Cache().dirtyCount() > maxDirtyL2
         || metadata.refcountCache().dirtyCount() > maxDirtyRefcounts
         || freed.freshCount() > MAX_DROPPED) {
-      run();
+      writeDirty();
     }
   }
 
-  /** Does {@link #run}, and then {@code action} before any other write-back can begin. */
+  /** Writes what has changed, and then does {@code action} before anybody else can write. */
   void exclusively(Exclusive action) throws IOException {
     lock.lock();
     try {
-      writeEverything();
-      if (freed.reclaim()) {
-        writeRefcounts(); // with no flush: a refcount that went down is never in a hurry
-      }
+      writeChanges();
       action.run();
     } finally {
       lock.unlock();
     }
   }
 
+  /** Makes changed metadata durable and frees what it can; returns whether there was any. */
   @GuardedBy("lock")
-  private void writeEverything() throws IOException {
-    Snapshot snapshot = takeSnapshot();
+  private boolean writeChanges() throws IOException {
+    boolean changed = writeSnapshot(takeSnapshot());
+    if (freed.reclaim()) {
+      writeRefcounts(); // with no flush: a refcount that went down is never in a hurry
+    }
+    return changed;
+  }
+
+  private boolean writeSnapshot(Snapshot snapshot) throws IOException {
     boolean written = false;
     try {
-      write(snapshot);
+      boolean changed = !snapshot.isClean();
+      if (changed) {
+        write(snapshot);
+      }
       written = true;
+      return changed;
     } finally {
       finish(snapshot, written);
     }
@@ -147,7 +168,17 @@ final class MetadataWriteback {
       RootTable.Dirty refcountTable,
       DirtySlices l2,
       RootTable.Dirty l1,
-      List<FreedClusters.Dropped> dropped) {}
+      List<FreedClusters.Dropped> dropped) {
+
+    /** Dropped clusters alone are a change: their entries may be on their way already. */
+    boolean isClean() {
+      return refcounts.isEmpty()
+          && refcountTable.isEmpty()
+          && l2.isEmpty()
+          && l1.isEmpty()
+          && dropped.isEmpty();
+    }
+  }
 
   private Snapshot takeSnapshot() {
     metadata.lock().lock();

@@ -141,18 +141,25 @@ final class Qcow2Image implements DriverInstance, Backed {
     }
   }
 
+  /** Also when the image was found damaged: what was written before is still the guest's data. */
   @Override
   public void flush() throws IOException {
-    if (corruption.isWritable()) {
-      writeBack();
+    if (corruption.wasWritable()) {
+      writeMetadata(parts.writeback()::flush);
     }
   }
 
   /** The order of metadata needs the flushes of the file between its steps, here as at a flush. */
   @Override
   public void writeBack() throws IOException {
+    if (corruption.wasWritable()) {
+      writeMetadata(parts.writeback()::writeDirty);
+    }
+  }
+
+  private void writeMetadata(Change write) throws IOException {
     try {
-      parts.writeback().run();
+      write.run();
     } catch (CorruptImageException e) {
       throw corruption.report(e);
     }
@@ -188,9 +195,7 @@ final class Qcow2Image implements DriverInstance, Backed {
 
   @Override
   public void invalidate() throws IOException {
-    if (corruption.isWritable()) {
-      parts.writeback().run();
-    }
+    writeBack();
     metadata.l2Cache().clear();
     metadata.refcountCache().clear();
   }
@@ -198,8 +203,8 @@ final class Qcow2Image implements DriverInstance, Backed {
   @Override
   public void close() throws IOException {
     try {
-      if (corruption.isWritable()) {
-        parts.writeback().run();
+      if (corruption.wasWritable()) {
+        flush();
         metadata.file().flush(); // what was freed at the end of the write-back
       }
     } finally {

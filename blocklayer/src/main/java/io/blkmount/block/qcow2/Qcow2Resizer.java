@@ -95,31 +95,47 @@ final class Qcow2Resizer {
     int clusters = (int) geometry.clustersTouched(0, wanted * 8L);
     long hostOffset = allocator.allocateContiguous(clusters);
     RootTable grown = new RootTable(hostOffset, wanted);
-    boolean switched = false;
     try {
-      writeback.exclusively(() -> switchL1(grown, clusters));
-      switched = metadata.l1() == grown;
-    } finally {
-      if (!switched && metadata.l1() != grown) {
-        allocator.giveBack(new HostRun(hostOffset, clusters));
-      }
+      writeback.exclusively(() -> writeL1(grown, clusters));
+    } catch (IOException e) {
+      giveBack(new HostRun(hostOffset, clusters), e);
+      throw e;
+    }
+    // From here on the clusters leak if anything fails: the header may name them already.
+    writeback.exclusively(() -> switchL1(grown));
+  }
+
+  private void giveBack(HostRun run, IOException failure) {
+    try {
+      allocator.giveBack(run);
+    } catch (IOException suppressed) {
+      failure.addSuppressed(suppressed);
     }
   }
 
-  private void switchL1(RootTable grown, int clusters) throws IOException {
-    RootTable old = metadata.l1();
+  private void writeL1(RootTable grown, int clusters) throws IOException {
+    copyL1(grown);
+    int bytes = Math.multiplyExact(clusters, geometry.clusterSize());
+    metadata.file().write(grown.hostOffset(), grown.padded(bytes), WriteFlags.NONE);
+  }
+
+  /** Returns with all entries of the old table in the new one, and those that differed dirty. */
+  private RootTable.Dirty copyL1(RootTable grown) {
     metadata.lock().lock();
     try {
-      grown.takeOver(old);
-      grown.takeDirty(); // all of it is written below
+      grown.takeOver(metadata.l1());
+      return grown.takeDirty();
     } finally {
       metadata.lock().unlock();
     }
-    int bytes = Math.multiplyExact(clusters, geometry.clusterSize());
-    metadata.file().write(grown.hostOffset(), grown.padded(bytes), WriteFlags.NONE);
+  }
+
+  /** Brings the new table up to date, which the old one is on disk, and switches. */
+  private void switchL1(RootTable grown) throws IOException {
+    RootTable old = metadata.l1();
+    copyL1(grown).writeTo(metadata.file());
     metadata.file().flush();
-    new HeaderFields(metadata).writeL1Table(grown);
-    metadata.file().flush();
+    new HeaderFields(metadata).switchL1Table(old, grown);
     metadata.guard().remove(old.hostOffset(), old.byteCount());
     metadata.guard().add(grown.hostOffset(), grown.byteCount(), OverlapGuard.Area.L1_TABLE);
     metadata.lock().lock();
@@ -149,7 +165,7 @@ final class Qcow2Resizer {
         writeZeros(firstWhole, end);
       }
     }
-    writeback.run(); // before the header: a power cut must not show the backing file
+    writeback.flush(); // before the header: a power cut must not show the backing file
   }
 
   private boolean readsZero(long guestOffset) throws IOException {

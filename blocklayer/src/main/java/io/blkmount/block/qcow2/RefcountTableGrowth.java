@@ -51,8 +51,7 @@ final class RefcountTableGrowth {
         .guard()
         .requireFree("new refcount table", plan.first << bits, plan.clusterCount() << bits);
     RootTable table = writeNew(old, plan);
-    new HeaderFields(metadata).writeRefcountTable(table);
-    metadata.file().flush();
+    new HeaderFields(metadata).switchRefcountTable(old, table);
     switchTo(table, old, plan);
     usedUntil.accept(plan.first + plan.clusterCount());
   }

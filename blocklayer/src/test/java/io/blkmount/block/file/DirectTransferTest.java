@@ -3,6 +3,7 @@ package io.blkmount.block.file;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.blkmount.block.bytes.Alignment;
 import io.blkmount.block.driver.BlockLimits;
 import io.blkmount.block.driver.WriteFlags;
 import java.io.IOException;
@@ -40,7 +41,7 @@ final class DirectTransferTest {
       file.read(0, read);
       assertThat(HostImages.bytes(read.flip())).isEqualTo(Arrays.copyOf(content, 5 * 4096));
 
-      long last = 10_001 / block * block;
+      long last = Alignment.down(10_001, block);
       file.write(last, HostImages.filled((int) (10_001 - last), (byte) 3), WriteFlags.NONE);
 
       Arrays.fill(content, (int) last, 10_001, (byte) 3);
