@@ -114,6 +114,11 @@ public final class FuseMount {
     return served.handles().count();
   }
 
+  /** Returns the device number of the mount, such as {@code 0:45}. */
+  public String device() {
+    return device;
+  }
+
   /** Returns where the mount is, without links. */
   public String path() {
     return mountPoint.path();

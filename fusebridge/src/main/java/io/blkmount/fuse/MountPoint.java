@@ -57,7 +57,7 @@ record MountPoint(String path, String device) {
 
   private static boolean isDeadMountOfOurs(String path) throws IOException {
     MountTable.Mount mount = MountTable.read().at(path);
-    return mount != null && mount.type().equals(TYPE) && isDead(path);
+    return mount != null && mount.isOurs() && isDead(path);
   }
 
   private static boolean isDead(String path) throws BlockException {

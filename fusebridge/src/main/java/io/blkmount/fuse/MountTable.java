@@ -12,9 +12,11 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /** The mounts that this process sees, in the order in which they were made. */
-final class MountTable {
+public final class MountTable {
   private static final Path SOURCE = Path.of("/proc/self/mountinfo");
 
+  private static final int ID_FIELD = 0;
+  private static final int PARENT_FIELD = 1;
   private static final int DEVICE_FIELD = 2;
   private static final int MOUNT_POINT_FIELD = 4;
 
@@ -30,15 +32,27 @@ final class MountTable {
   /**
    * One line of the table.
    *
+   * @param id as {@code /proc/PID/fdinfo} gives it for each open file
+   * @param parentId of the mount that this one lies on
    * @param mountPoint where it is, without links
    * @param device major and minor number, such as {@code 0:45}
    * @param type of file system, such as {@code fuse.blkmount}
    * @param source what mount(8) shows before {@code on}
    */
-  record Mount(String mountPoint, String device, String type, String source) {}
+  public record Mount(
+      int id, int parentId, String mountPoint, String device, String type, String source) {
+    /** Returns whether it is one of ours, alive or dead. */
+    public boolean isOurs() {
+      return type.equals(MountPoint.TYPE);
+    }
+  }
 
-  /** Returns the table as it is now. */
-  static MountTable read() throws IOException {
+  /**
+   * Returns the table as it is now.
+   *
+   * @throws IOException if there is no /proc
+   */
+  public static MountTable read() throws IOException {
     // One character per byte, so that names survive whatever the bytes are.
     return parse(new String(Files.readAllBytes(SOURCE), StandardCharsets.ISO_8859_1));
   }
@@ -53,8 +67,12 @@ final class MountTable {
     return new MountTable(mounts);
   }
 
-  /** Returns the mount that is seen at a path, the topmost of a stack, or null. */
-  @Nullable Mount at(String path) {
+  /**
+   * Returns the mount that is seen at a path, the topmost of a stack, or null.
+   *
+   * @param path without links
+   */
+  public @Nullable Mount at(String path) {
     for (int i = mounts.size() - 1; i >= 0; i--) {
       if (mounts.get(i).mountPoint().equals(path)) {
         return mounts.get(i);
@@ -63,12 +81,23 @@ final class MountTable {
     return null;
   }
 
+  /**
+   * Returns the mounts that lie on another one.
+   *
+   * @param below the other one
+   */
+  public List<Mount> above(Mount below) {
+    return mounts.stream().filter(mount -> mount.parentId() == below.id()).toList();
+  }
+
   private static Mount parseLine(String[] fields) {
     int hyphen = OPTIONAL_FIELDS;
     while (!fields[hyphen].equals("-")) {
       hyphen++;
     }
     return new Mount(
+        Integer.parseInt(fields[ID_FIELD]),
+        Integer.parseInt(fields[PARENT_FIELD]),
         unescape(fields[MOUNT_POINT_FIELD]),
         fields[DEVICE_FIELD],
         unescape(fields[hyphen + 1]),

@@ -13,7 +13,7 @@ import java.util.List;
  * Takes a mount out of the host's tree: root asks the kernel, others ask the setuid program that
  * mounted for them.
  */
-final class Unmounting {
+public final class Unmounting {
   private static final int MNT_FORCE = 1;
   private static final int MNT_DETACH = 2;
   private static final int UMOUNT_NOFOLLOW = 8;
@@ -26,13 +26,23 @@ final class Unmounting {
 
   private Unmounting() {}
 
-  /** Unmounts what nobody uses; {@code BUSY} if somebody does. */
-  static void unmount(String mountPoint) throws IOException {
+  /**
+   * Unmounts what nobody uses.
+   *
+   * @param mountPoint without links
+   * @throws IOException with {@code BUSY} if somebody uses it
+   */
+  public static void unmount(String mountPoint) throws IOException {
     perform(mountPoint, 0, List.of());
   }
 
-  /** Hides the mount; it ends when the last handle is closed. */
-  static void detach(String mountPoint) throws IOException {
+  /**
+   * Hides the mount; it ends when the last handle is closed.
+   *
+   * @param mountPoint without links
+   * @throws IOException if this user may not
+   */
+  public static void detach(String mountPoint) throws IOException {
     perform(mountPoint, MNT_DETACH, List.of("-z"));
   }
 

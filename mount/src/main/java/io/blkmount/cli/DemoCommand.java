@@ -4,6 +4,7 @@ package io.blkmount.cli;
 import io.blkmount.block.BlockLayer;
 import io.blkmount.block.driver.BackingReference;
 import io.blkmount.block.driver.CreateOptions;
+import io.blkmount.fuse.MountTable;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;

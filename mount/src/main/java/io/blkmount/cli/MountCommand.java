@@ -64,11 +64,10 @@ final class MountCommand {
     try (@Nullable PidFile pidFile = pidFile()) {
       List<BlockBackend> disks = openDisks();
       FuseMount mount = start(mountPoint, disks);
-      LOGGER.log(Level.INFO, "mounted {0} on {1}", fsName(), mountPoint.name());
-      announce(mountPoint, mount);
+      announce(mount);
       goToBackground(greeting);
       int exitCode = lifecycle(mount, disks).run();
-      LOGGER.log(Level.INFO, "unmounted {0}, exit code {1}", mountPoint.name(), exitCode);
+      LOGGER.log(Level.INFO, "ended with exit code {0}", exitCode);
       return exitCode;
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
@@ -149,22 +148,10 @@ final class MountCommand {
   }
 
   /** Starts the thread that waits for the mount's end, under the name that others find it by. */
-  private void announce(MountPoint mountPoint, FuseMount mount) {
-    Thread watcher = new Thread(() -> watch(mount), threadName(mountPoint));
+  private void announce(FuseMount mount) {
+    Thread watcher = new Thread(() -> watch(mount), ServerProcess.threadName(mount.device()));
     watcher.setDaemon(true);
     watcher.start();
-  }
-
-  private static String threadName(MountPoint mountPoint) {
-    try {
-      MountTable.Mount entry = MountTable.read().at(mountPoint.name());
-      if (entry != null) {
-        return ServerProcess.threadName(entry.device());
-      }
-    } catch (IOException e) {
-      LOGGER.log(Level.WARNING, "/proc/self/mountinfo: --unmount will not find this server", e);
-    }
-    return "blkmount";
   }
 
   private void watch(FuseMount mount) {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.blkmount.cli;
 
+import io.blkmount.fuse.MountTable;
+import io.blkmount.fuse.Unmounting;
 import java.io.IOException;
 import java.nio.file.AccessDeniedException;
 import java.nio.file.DirectoryStream;
@@ -82,10 +84,19 @@ record MountPoint(String name, boolean isDirectory) {
       return;
     }
     if (mount.isOurs() && isDead(name)) {
-      Unmounter.ofProcess().detach(name);
+      detach(name);
       return;
     }
     throw problem(name, "in use: " + mount.source() + " (" + mount.type() + ") is mounted there");
+  }
+
+  /** Takes a mount out of the tree; it ends with its last user. */
+  static void detach(String name) throws CommandFailure {
+    try {
+      Unmounting.detach(name);
+    } catch (IOException e) {
+      throw CommandFailure.failed(reason(e), e);
+    }
   }
 
   static MountTable.@Nullable Mount mountAt(String name) throws CommandFailure {

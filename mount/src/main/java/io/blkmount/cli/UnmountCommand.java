@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.blkmount.cli;
 
+import io.blkmount.block.error.BlockError;
+import io.blkmount.block.error.BlockException;
+import io.blkmount.fuse.MountTable;
+import io.blkmount.fuse.Unmounting;
 import java.io.IOException;
 import java.nio.channels.FileChannel;
 import java.nio.file.DirectoryStream;
@@ -38,7 +42,7 @@ final class UnmountCommand {
   static void run(Terminal terminal, String given, boolean lazy) throws CommandFailure {
     UnmountCommand command = new UnmountCommand(terminal, find(given));
     if (lazy) {
-      Unmounter.ofProcess().detach(command.mountPoint);
+      MountPoint.detach(command.mountPoint);
     } else {
       command.unmountAndWait();
     }
@@ -66,9 +70,10 @@ final class UnmountCommand {
     if (server != null) {
       flush();
     }
-    String complaint = Unmounter.ofProcess().unmount(mountPoint);
-    if (!complaint.isEmpty()) {
-      throw refused(complaint);
+    try {
+      Unmounting.unmount(mountPoint);
+    } catch (IOException e) {
+      throw refused(e);
     }
     if (server != null) {
       awaitEnd(server);
@@ -109,14 +114,16 @@ final class UnmountCommand {
     }
   }
 
-  private CommandFailure refused(String complaint) throws CommandFailure {
-    List<String> holders = MountHolders.of(mount, table());
-    if (!holders.isEmpty()) {
-      return MountPoint.problem(mountPoint, "busy: in use by " + String.join("; ", holders));
+  private CommandFailure refused(IOException reason) throws CommandFailure {
+    if (BlockException.errorOf(reason) != BlockError.BUSY) {
+      return CommandFailure.failed(MountPoint.reason(reason), reason);
     }
-    return complaint.contains("busy")
-        ? MountPoint.problem(mountPoint, "busy: in use by somebody whom this user cannot see")
-        : MountPoint.problem(mountPoint, "cannot be unmounted: " + complaint);
+    List<String> holders = MountHolders.of(mount, table());
+    return MountPoint.problem(
+        mountPoint,
+        holders.isEmpty()
+            ? "busy: in use by somebody whom this user cannot see"
+            : "busy: in use by " + String.join("; ", holders));
   }
 
   private void awaitEnd(ServerProcess server) throws CommandFailure {

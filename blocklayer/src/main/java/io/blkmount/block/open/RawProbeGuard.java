@@ -12,6 +12,7 @@ import io.blkmount.block.request.BeforeWrite;
 import java.io.IOException;
 import java.lang.System.Logger.Level;
 import java.nio.ByteBuffer;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Consumer;
 
 /**
@@ -25,6 +26,9 @@ final class RawProbeGuard implements BeforeWrite {
   private final DriverInstance image;
   private final FormatProbe probe;
   private final String imageName;
+
+  /** One line is enough: who is refused may try again and again. */
+  private final AtomicBoolean logged = new AtomicBoolean();
 
   RawProbeGuard(DriverInstance image, FormatProbe probe, String imageName) {
     this.image = image;
@@ -78,7 +82,9 @@ final class RawProbeGuard implements BeforeWrite {
     String message =
         "write refused: it would make \"%s\", which was probed as raw, look like %s; -f raw allows it"
             .formatted(HostName.printable(imageName), format);
-    LOG.log(Level.WARNING, message);
+    if (!logged.getAndSet(true)) {
+      LOG.log(Level.WARNING, message);
+    }
     return new BlockException(BlockError.NOT_PERMITTED, message);
   }
 }

@@ -15,12 +15,20 @@ final class Layer {
   private final DriverInstance instance;
   private final RequestTracker tracker = new RequestTracker();
   private final LayerReader reader;
+  private final long guardedLength;
 
   /** Changes only while this node is drained; volatile so that the next request sees it. */
   private volatile @Nullable Layer backing;
 
-  Layer(DriverInstance instance) {
+  /**
+   * Creates a layer with nothing below.
+   *
+   * @param instance what it is
+   * @param guardedLength how many bytes from the start are changed by one request at a time
+   */
+  Layer(DriverInstance instance, long guardedLength) {
     this.instance = instance;
+    this.guardedLength = guardedLength;
     this.reader = new LayerReader(instance);
   }
 
@@ -44,6 +52,11 @@ final class Layer {
     backing = layer;
   }
 
+  /** Returns whether a change that begins at {@code offset} has to be a serialising one. */
+  boolean isGuarded(long offset) {
+    return offset < guardedLength;
+  }
+
   /** Returns the unit that zero requests, discards and copy-on-read have to themselves. */
   int changeUnit() {
     BlockLimits limits = limits();
@@ -52,20 +65,22 @@ final class Layer {
   }
 
   /**
-   * Begins a serialising request that is widened to multiples of {@code unit}. If padding it to
-   * whole blocks reaches past the end of the file it takes everything from there on as well: such a
-   * change ends in cutting the file to its right length, which would take along what others append.
+   * Begins a serialising request that is widened to multiples of {@code unit}, and to all of the
+   * guarded part if it touches that. If padding it to whole blocks reaches past the end of the file
+   * it takes everything from there on as well: such a change ends in cutting the file to its right
+   * length, which would take along what others append.
    *
    * @param offset first byte
    * @param end one past the last byte
    * @param unit a power of two, at least the request alignment
    */
   TrackedRequest beginChange(long offset, long end, int unit) throws IOException {
-    long start = Alignment.down(offset, unit);
+    boolean guarded = isGuarded(offset);
+    long start = guarded ? 0 : Alignment.down(offset, unit);
+    long stop = Math.max(Alignment.up(end, unit), guarded ? guardedLength : 0);
     while (true) {
       boolean toInfinity = isPaddedPastEnd(end);
-      long stop = toInfinity ? Long.MAX_VALUE : Alignment.up(end, unit);
-      TrackedRequest request = tracker.beginSerialising(start, stop);
+      TrackedRequest request = tracker.beginSerialising(start, toInfinity ? Long.MAX_VALUE : stop);
       boolean entered = false;
       try {
         entered = toInfinity || !isPaddedPastEnd(end);

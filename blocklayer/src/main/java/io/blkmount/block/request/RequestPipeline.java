@@ -41,7 +41,8 @@ public final class RequestPipeline {
   public RequestPipeline(DriverInstance instance, PipelineOptions options) {
     this.instance = instance;
     this.options = options;
-    layer = new Layer(instance);
+    BeforeWrite check = options.beforeWrite();
+    layer = new Layer(instance, check == null ? 0 : check.guardedLength());
     tracker = layer.tracker();
     bounds = new RequestBounds(instance, options);
     writer = new PaddedWriter(layer);
@@ -150,12 +151,9 @@ public final class RequestPipeline {
   }
 
   private TrackedRequest beginWrite(long offset, long end) throws IOException {
-    BeforeWrite check = options.beforeWrite();
-    boolean guarded = check != null && offset < check.guardedLength();
-    return writer.isAligned(offset, end) && !guarded
+    return writer.isAligned(offset, end) && !layer.isGuarded(offset)
         ? tracker.begin(offset, end)
-        : layer.beginChange(
-            offset, end, guarded ? layer.changeUnit() : limits().requestAlignment());
+        : layer.beginChange(offset, end, limits().requestAlignment());
   }
 
   /**

@@ -4,6 +4,7 @@ package io.blkmount.block.file;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.lang.ProcessBuilder.Redirect;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
 
@@ -18,7 +19,9 @@ final class OtherProcess implements AutoCloseable {
   }
 
   static OtherProcess start(List<String> command) throws IOException {
-    return new OtherProcess(new ProcessBuilder(command).redirectErrorStream(true).start());
+    // Its warnings are no answers.
+    Redirect nowhere = Redirect.DISCARD;
+    return new OtherProcess(new ProcessBuilder(command).redirectError(nowhere).start());
   }
 
   long pid() {

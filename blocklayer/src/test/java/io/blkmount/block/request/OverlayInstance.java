@@ -125,6 +125,7 @@ final class OverlayInstance implements DriverInstance, Backed {
     bytes.write(offset, source);
   }
 
+  @GuardedBy("this")
   private void allocate(int index) throws IOException {
     if (clusters[index] == State.UNALLOCATED && backing != null) {
       ByteBuffer old = ByteBuffer.allocate(clusterSize);
