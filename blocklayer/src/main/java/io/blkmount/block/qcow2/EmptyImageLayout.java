@@ -35,7 +35,7 @@ record EmptyImageLayout(
     int countsPerBlock = new RefcountWidth(refcountOrder).perBytes(1 << clusterBits);
     EmptyImageLayout layout = new EmptyImageLayout(clusterBits, refcountOrder, 1, 1, l1Clusters);
     while (true) {
-      int blocks = (int) ((layout.clusterCount() + countsPerBlock - 1) / countsPerBlock);
+      int blocks = (layout.clusterCount() + countsPerBlock - 1) / countsPerBlock;
       int tableClusters = clustersFor((long) blocks * Long.BYTES, clusterBits);
       if (blocks == layout.refcountBlocks && tableClusters == layout.refcountTableClusters) {
         return layout;
