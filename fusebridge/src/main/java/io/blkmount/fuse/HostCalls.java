@@ -3,6 +3,8 @@ package io.blkmount.fuse;
 
 import io.blkmount.block.bytes.HostName;
 import io.blkmount.block.error.BlockException;
+import java.lang.ref.Reference;
+import java.util.function.Function;
 import jnr.ffi.LastError;
 import jnr.ffi.Memory;
 import jnr.ffi.Pointer;
@@ -45,7 +47,10 @@ final class HostCalls {
   /** Returns the status of what a name leads to. */
   static Status status(String path) throws BlockException {
     Pointer result = StatxLayout.allocate(RUNTIME);
-    if (LIBRARY.statx(AT_FDCWD, nativeName(path), AT_STATX_FORCE_SYNC, BASIC_STATS, result) != 0) {
+    int answer =
+        withName(
+            path, name -> LIBRARY.statx(AT_FDCWD, name, AT_STATX_FORCE_SYNC, BASIC_STATS, result));
+    if (answer != 0) {
       throw failure(path);
     }
     return StatxLayout.read(result);
@@ -53,7 +58,7 @@ final class HostCalls {
 
   /** Returns the name without links, {@code .} and {@code ..}; does not ask what it leads to. */
   static String realPath(String path) throws BlockException {
-    Pointer resolved = LIBRARY.realpath(nativeName(path), null);
+    Pointer resolved = withName(path, name -> LIBRARY.realpath(name, null));
     if (resolved == null) {
       throw failure(path);
     }
@@ -66,7 +71,7 @@ final class HostCalls {
 
   /** Returns whether a directory has no entries. */
   static boolean isEmptyDirectory(String path) throws BlockException {
-    Pointer directory = LIBRARY.opendir(nativeName(path));
+    Pointer directory = withName(path, LIBRARY::opendir);
     if (directory == null) {
       throw failure(path);
     }
@@ -82,7 +87,7 @@ final class HostCalls {
 
   /** Calls umount2(2). */
   static void unmount(String mountPoint, int flags) throws BlockException {
-    if (LIBRARY.umount2(nativeName(mountPoint), flags) != 0) {
+    if (withName(mountPoint, name -> LIBRARY.umount2(name, flags)) != 0) {
       throw failure(mountPoint);
     }
   }
@@ -91,12 +96,16 @@ final class HostCalls {
     return LIBRARY.geteuid() == 0;
   }
 
-  /** Returns a name as C has it. */
-  static Pointer nativeName(String name) {
+  /** Calls with a name as C has it, which lives until the call returns. */
+  private static <T> T withName(String name, Function<Pointer, T> call) {
     byte[] bytes = HostName.encode(name);
     Pointer memory = Memory.allocateDirect(RUNTIME, bytes.length + 1, true);
-    memory.put(0, bytes, 0, bytes.length);
-    return memory;
+    try {
+      memory.put(0, bytes, 0, bytes.length);
+      return call.apply(memory);
+    } finally {
+      Reference.reachabilityFence(memory);
+    }
   }
 
   /** Returns the failure of the last call: the host's words after the name. */
@@ -104,8 +113,7 @@ final class HostCalls {
     int errno = LastError.getLastError(RUNTIME);
     return new BlockException(
         Errnos.errorOf(errno),
-        "\"" + HostName.printable(path) + "\": " + decode(LIBRARY.strerror(errno)),
-        null);
+        "\"" + HostName.printable(path) + "\": " + decode(LIBRARY.strerror(errno)));
   }
 
   private static String decode(Pointer text) {

@@ -244,16 +244,28 @@ final class MountedFileTest {
     assertThat(image).hasBinaryContent(overwritten());
   }
 
-  @Test
-  void directoryCannotBeChanged() throws Exception {
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "touch new",
+        "mkdir new",
+        "mknod new p",
+        "ln -s disk.raw new",
+        "ln disk.raw new",
+        "mv disk.raw new",
+        "rm disk.raw",
+        "touch disk.raw",
+        "chmod 666 disk.raw",
+        "chown 1:1 disk.raw",
+      })
+  void directoryAndOwnersCannotBeChanged(String command) throws Exception {
     try (MountedDisk mounted = mount()) {
-      Path directory = mounted.file().getParent();
+      String directory = mounted.file().getParent().toString();
 
-      assertThat(Tools.run("ls", "-a", directory.toString())).isEqualTo(".\n..\ndisk.raw");
-      assertThat(Tools.attempt("touch", directory.resolve("new").toString()).output())
-          .endsWith("Operation not permitted");
-      assertThat(Tools.attempt("rm", mounted.file().toString()).output())
-          .endsWith("Operation not permitted");
+      Tools.Result result = Tools.attempt("sh", "-c", "cd " + directory + " && " + command);
+
+      assertThat(result.output()).contains("Operation not permitted");
+      assertThat(Tools.run("ls", "-a", directory)).isEqualTo(".\n..\ndisk.raw");
     }
   }
 }

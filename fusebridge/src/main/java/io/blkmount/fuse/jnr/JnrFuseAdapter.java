@@ -18,7 +18,6 @@ import ru.serce.jnrfuse.FuseStubFS;
 import ru.serce.jnrfuse.struct.FileStat;
 import ru.serce.jnrfuse.struct.FuseFileInfo;
 import ru.serce.jnrfuse.struct.Statvfs;
-import ru.serce.jnrfuse.struct.Timespec;
 
 /**
  * The upcalls of libfuse's high level: each converts, delegates and answers a count or a negative
@@ -190,58 +189,8 @@ final class JnrFuseAdapter extends FuseStubFS {
         });
   }
 
-  @Override
-  public int create(String path, long mode, FuseFileInfo info) {
-    return -Errnos.NOT_PERMITTED;
-  }
-
-  @Override
-  public int mknod(String path, long mode, long device) {
-    return -Errnos.NOT_PERMITTED;
-  }
-
-  @Override
-  public int mkdir(String path, long mode) {
-    return -Errnos.NOT_PERMITTED;
-  }
-
-  @Override
-  public int symlink(String target, String path) {
-    return -Errnos.NOT_PERMITTED;
-  }
-
-  @Override
-  public int link(String source, String target) {
-    return -Errnos.NOT_PERMITTED;
-  }
-
-  @Override
-  public int rename(String source, String target) {
-    return -Errnos.NOT_PERMITTED;
-  }
-
-  @Override
-  public int unlink(String path) {
-    return -Errnos.NOT_PERMITTED;
-  }
-
-  @Override
-  public int rmdir(String path) {
-    return -Errnos.NOT_PERMITTED;
-  }
-
-  @Override
-  public int chmod(String path, long mode) {
-    return -Errnos.NOT_PERMITTED;
-  }
-
-  @Override
-  public int chown(String path, long uid, long gid) {
-    return -Errnos.NOT_PERMITTED;
-  }
-
-  @Override
-  public int utimens(String path, Timespec[] times) {
+  /** Answers whatever would make, remove, rename or re-own something. */
+  int refuse() {
     return -Errnos.NOT_PERMITTED;
   }
 

@@ -7,6 +7,7 @@ import io.blkmount.block.error.BlockException;
 import io.blkmount.fuse.ServedTree;
 import io.blkmount.fuse.Transport;
 import java.io.IOException;
+import java.lang.ref.Reference;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import jnr.ffi.Memory;
@@ -41,22 +42,30 @@ public final class JnrTransport implements Transport {
     return session;
   }
 
-  private static Pointer setUp(
+  /**
+   * Mounts without beginning to serve. libfuse takes the signals that nobody handles, to end a loop
+   * that is not running here; they are given back at once, one mount at a time, since it remembers
+   * only one.
+   */
+  private static synchronized Pointer setUp(
       LibFuse2.Calls libfuse, JnrFuseAdapter adapter, LibfuseArguments arguments) {
     Runtime runtime = Runtime.getRuntime(libfuse);
     Pointer mountPoint = Memory.allocateDirect(runtime, runtime.addressSize(), true);
+    Pointer vector = arguments.toNative(runtime);
     Pointer multithreaded = Memory.allocateDirect(runtime, Integer.BYTES, true);
     Pointer fuse =
         libfuse.fuse_setup(
             arguments.count(),
-            arguments.toNative(runtime),
+            vector,
             adapter.operations(),
             adapter.operationsSize(),
             mountPoint,
             multithreaded,
             null);
+    Reference.reachabilityFence(vector);
     Pointer name = mountPoint.getPointer(0);
-    if (fuse != null && name != null) {
+    if (fuse != null) {
+      libfuse.fuse_remove_signal_handlers(libfuse.fuse_get_session(fuse));
       libfuse.free(name);
     }
     return fuse;

@@ -30,6 +30,8 @@ final class LibFuse2 {
 
     Pointer fuse_get_session(Pointer fuse);
 
+    void fuse_remove_signal_handlers(Pointer session);
+
     Pointer fuse_session_next_chan(Pointer session, Pointer channel);
 
     int fuse_chan_fd(Pointer channel);
@@ -43,6 +45,8 @@ final class LibFuse2 {
     void fuse_chan_destroy(Pointer channel);
 
     void fuse_destroy(Pointer fuse);
+
+    int prctl(int option, long argument, long zero3, long zero4, long zero5);
 
     long read(int descriptor, Pointer buffer, @size_t long count);
 

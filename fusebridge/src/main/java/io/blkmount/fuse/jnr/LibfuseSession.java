@@ -17,6 +17,10 @@ import jnr.ffi.Runtime;
  * got the descriptor's number in between.
  */
 final class LibfuseSession implements Transport.Session {
+  private static final System.Logger LOG = System.getLogger(LibfuseSession.class.getName());
+
+  private static final int PR_SET_IO_FLUSHER = 57;
+
   private final LibFuse2.Calls libfuse;
   private final Runtime runtime;
   private final Pointer fuse;
@@ -45,6 +49,17 @@ final class LibfuseSession implements Transport.Session {
   @Override
   public boolean awaitEnd(long timeoutMillis) throws InterruptedException {
     return ended.await(timeoutMillis, TimeUnit.MILLISECONDS);
+  }
+
+  /**
+   * Tells the kernel that the calling thread is on the way of writes to a device, such as a loop
+   * device on our file: it must not wait for those writes to get memory. Only the privileged may
+   * say so; without it a mount works as long as memory is not short.
+   */
+  void declareWriter() {
+    if (libfuse.prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0) != 0) {
+      LOG.log(System.Logger.Level.DEBUG, "worker without PR_SET_IO_FLUSHER");
+    }
   }
 
   /** Returns memory that the kernel fits any request into. */

@@ -67,6 +67,20 @@ public final class NameUpcalls {
     int call(Pointer path, Pointer buffer, Pointer filler, @off_t long offset, Pointer info);
   }
 
+  /**
+   * Every upcall that changes names or owners. Its caller passes arguments that nobody looks at,
+   * which C allows; one closure in all slots spares the start the making of eleven.
+   */
+  public interface Refuse {
+    /**
+     * Refuses.
+     *
+     * @return a negative errno
+     */
+    @Delegate
+    int call();
+  }
+
   /** Keeps the upcalls alive for as long as libfuse may call them. */
   static final class Slots {
     /** {@code flag_nullpath_ok} and {@code flag_nopath}: upcalls on handles want no path. */
@@ -76,11 +90,13 @@ public final class NameUpcalls {
     private final Open open;
     private final Truncate truncate;
     private final ReadDirectory readDirectory;
+    private final Refuse refuse;
 
     Slots(JnrFuseAdapter adapter) {
       getAttributes = adapter::attributes;
       open = adapter::openFile;
       truncate = adapter::truncateFile;
+      refuse = adapter::refuse;
       readDirectory =
           (path, buffer, filler, offset, info) ->
               adapter.listDirectory(new DirectoryFiller(buffer, filler));
@@ -92,7 +108,26 @@ public final class NameUpcalls {
       put(table, operations.open.offset(), Open.class, open);
       put(table, operations.truncate.offset(), Truncate.class, truncate);
       put(table, operations.readdir.offset(), ReadDirectory.class, readDirectory);
+      for (long slot : refused(operations)) {
+        put(table, slot, Refuse.class, refuse);
+      }
       table.putInt(operations.bmap.offset() + table.getRuntime().addressSize(), NO_PATHS);
+    }
+
+    private static long[] refused(FuseOperations operations) {
+      return new long[] {
+        operations.create.offset(),
+        operations.mknod.offset(),
+        operations.mkdir.offset(),
+        operations.symlink.offset(),
+        operations.link.offset(),
+        operations.rename.offset(),
+        operations.unlink.offset(),
+        operations.rmdir.offset(),
+        operations.chmod.offset(),
+        operations.chown.offset(),
+        operations.utimens.offset()
+      };
     }
 
     private static <T> void put(Pointer table, long offset, Class<T> type, T upcall) {

@@ -21,6 +21,7 @@ final class Worker implements Runnable {
   @Override
   public void run() {
     try {
+      session.declareWriter();
       RequestBuffer buffer = session.newBuffer();
       int length = receive(buffer);
       while (length != END) {
