@@ -38,7 +38,8 @@ public interface ChildOpener {
     void truncate(long length, Preallocation preallocation) throws IOException;
 
     /**
-     * Makes sure that later writes to a range need no new space.
+     * Makes sure that later writes to a range need no new space. Past the end of a growable child
+     * too, whose length stays as it is.
      *
      * @param offset in bytes
      * @param length in bytes

@@ -81,7 +81,7 @@ public interface DriverInstance extends Closeable {
    * Makes sure that later writes to a range need no new space; no byte of the disk changes.
    *
    * @param offset any alignment
-   * @param length in bytes; inside the disk
+   * @param length in bytes; inside the disk, or past the end of what is growable
    * @throws IOException with {@code NOT_SUPPORTED} when the caller shall read and write back what
    *     is not stored here; {@code NO_SPACE} when there is not enough
    */

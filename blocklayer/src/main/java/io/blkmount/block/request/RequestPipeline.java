@@ -213,18 +213,18 @@ public final class RequestPipeline {
    * Makes sure that later writes to a range need no new space.
    *
    * @param offset in bytes, not negative
-   * @param length in bytes, inside the disk
+   * @param length in bytes; past the end only if the instance grows, and its length stays
    * @throws IOException {@code NO_SPACE} if there is not enough; some of the range may be reserved
    */
   public void reserve(long offset, long length) throws IOException {
     long end = bounds.endOf(offset, length);
     bounds.requireWritable();
-    bounds.requireInside(offset, end);
+    bounds.requireRoom(offset, end);
     changes.inPieces(
         offset,
         end,
         (start, stop) -> {
-          bounds.requireInside(start, stop);
+          bounds.requireRoom(start, stop);
           reservation.reserve(start, stop);
         });
   }

@@ -32,7 +32,7 @@ final class SpaceReservation {
    * Reserves under a serialising request over whole units that the caller holds.
    *
    * @param offset first byte
-   * @param end one past the last byte, inside the disk
+   * @param end one past the last byte; past the end of a growable file only it can reserve
    */
   void reserve(long offset, long end) throws IOException {
     try {
@@ -41,7 +41,7 @@ final class SpaceReservation {
       if (failure.error() != BlockError.NOT_SUPPORTED) {
         throw failure;
       }
-      storeAll(offset, end);
+      storeAll(offset, Math.min(end, instance.length()));
     }
   }
 
