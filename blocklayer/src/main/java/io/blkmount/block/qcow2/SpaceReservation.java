@@ -67,10 +67,17 @@ final class SpaceReservation {
     return rewriteCluster(run);
   }
 
-  /** Host space is a promise that some file systems cannot give; the cluster alone must do then. */
+  /**
+   * Host space is a promise that some file systems cannot give; the cluster alone must do then. The
+   * last cluster of the file may be cut off: there is nothing to reserve past the end.
+   */
   private void reserveInFile(long hostOffset, long length) throws IOException {
+    long inside = Math.min(length, metadata.file().length() - hostOffset);
+    if (inside <= 0) {
+      return;
+    }
     try {
-      metadata.file().reserve(hostOffset, length);
+      metadata.file().reserve(hostOffset, inside);
     } catch (BlockException e) {
       if (e.error() != BlockError.NOT_SUPPORTED) {
         throw e;
@@ -78,15 +85,15 @@ final class SpaceReservation {
     }
   }
 
-  /** Reserves, and makes the file long enough: QEMU calls clusters past its end corrupt. */
+  /** Makes the file long enough, and reserves: QEMU calls clusters past its end corrupt. */
   private void reserveInFile(ClusterAllocator.Allocated allocated) throws IOException {
     long hostOffset = allocated.run().hostOffset();
     long length = (long) allocated.run().clusterCount() << geometry.clusterBits();
-    reserveInFile(hostOffset, length);
     if (allocated.readsZero()) {
       long lastSector = hostOffset + length - SECTOR;
       metadata.file().write(lastSector, Zeroes.buffer(SECTOR), WriteFlags.NONE);
     }
+    reserveInFile(hostOffset, length);
   }
 
   private long reserveZeros(ClusterRun run) throws IOException {
