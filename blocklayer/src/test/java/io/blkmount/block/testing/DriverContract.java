@@ -156,7 +156,10 @@ public abstract class DriverContract {
       }
       offset = extent.end();
     }
-    assertThat(driver.extentAt(LENGTH / 4 + LENGTH / 8 + 1, 5).kind()).isEqualTo(Extent.Kind.DATA);
+    int written = LENGTH / 4 + LENGTH / 8 + 1;
+    if (model.bytes(written, 1)[0] != 0) { // else the unit of zeroing is so large that it is gone
+      assertThat(driver.extentAt(written, 5).kind()).isEqualTo(Extent.Kind.DATA);
+    }
     assertThat(driver.extentAt(LENGTH / 4 + 1, 1).length()).isEqualTo(1);
   }
 
