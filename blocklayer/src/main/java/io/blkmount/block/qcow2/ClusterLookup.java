@@ -54,7 +54,9 @@ final class ClusterLookup {
   private ClusterRun unmapped(RootTable l1, int l1Index, long guestOffset, long maxLength) {
     long end = (l1Index + 1) * geometry.l2Span();
     long limit = guestOffset + maxLength;
-    for (int i = l1Index + 1; end < limit && i < l1.entryCount() && l1.entry(i) == 0; i++) {
+    for (int i = l1Index + 1;
+        end < limit && i < l1.entryCount() && L1Entry.l2Offset(l1.entry(i)) == 0;
+        i++) {
       end += geometry.l2Span();
     }
     long length = Math.min(end, limit) - guestOffset;
@@ -84,6 +86,12 @@ final class ClusterLookup {
 
   private long requireAligned(long entry, long guestOffset) throws CorruptImageException {
     long hostOffset = L2Entry.hostOffset(entry);
+    if (L2Entry.hasReservedBits(entry)) {
+      throw new CorruptImageException(
+          "L2 entry of guest offset 0x" + Long.toHexString(guestOffset),
+          hostOffset,
+          "reserved bits are set: 0x" + Long.toHexString(entry));
+    }
     if (!geometry.isClusterAligned(hostOffset)) {
       throw new CorruptImageException(
           "data cluster of guest offset 0x" + Long.toHexString(guestOffset),

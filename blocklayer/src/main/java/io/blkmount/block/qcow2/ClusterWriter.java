@@ -53,9 +53,15 @@ final class ClusterWriter {
 
   private int overwrite(ClusterRun run, ByteBuffer source) throws IOException {
     int length = (int) run.length();
-    metadata.guard().requireFree("guest data", run.hostOffset(), length);
+    requireWritable(run.hostOffset(), length);
     copyOnWrite.writeData(run.hostOffset(), source, length);
     return length;
+  }
+
+  /** Checks host clusters that an entry names: no other structure's, and none the file lacks. */
+  private void requireWritable(long hostOffset, long length) throws IOException {
+    metadata.guard().requireFree("guest data", hostOffset, length);
+    metadata.requireInFile("guest data", hostOffset + length - 1);
   }
 
   /** Writes the start of a run into new host clusters; 0 if somebody else has just done that. */
@@ -75,7 +81,7 @@ final class ClusterWriter {
     try (Slice slice = l2Tables.pinForChange(run.guestOffset())) {
       if (run.kind() == L2Entry.Kind.ZERO_ALLOCATED && run.copied()) {
         HostRun reserve = reserveOf(run);
-        metadata.guard().requireFree("guest data", reserve.hostOffset(), run.length());
+        requireWritable(run.hostOffset(), run.length());
         return writeAndLink(slice, run, new ClusterAllocator.Allocated(reserve, false), source);
       }
       int clusters = (int) geometry.clustersTouched(run.guestOffset(), run.length());

@@ -29,6 +29,9 @@ final class L2Entry {
   private static final long COPIED = 1L << 63;
   private static final long COMPRESSED = 1L << 62;
 
+  /** Bits 56 to 61, which a larger offset would need. */
+  private static final long RESERVED_HIGH = 0x3f00_0000_0000_0000L;
+
   private L2Entry() {}
 
   /**
@@ -45,6 +48,11 @@ final class L2Entry {
       return hasHostCluster ? Kind.ZERO_ALLOCATED : Kind.ZERO_PLAIN;
     }
     return hasHostCluster ? Kind.NORMAL : Kind.UNALLOCATED;
+  }
+
+  /** Returns whether a standard entry has bits above its offset that mean nothing. */
+  static boolean hasReservedBits(long entry) {
+    return (entry & RESERVED_HIGH) != 0;
   }
 
   static long normal(long hostOffset) {

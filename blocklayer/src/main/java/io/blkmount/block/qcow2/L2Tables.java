@@ -59,6 +59,7 @@ final class L2Tables {
   }
 
   private long create(int l1Index) throws IOException {
+    metadata.requireInFile("L1 table", metadata.l1().hostOffset() + l1Index * 8L);
     HostRun run = allocator.allocate(1).run();
     boolean linked = false;
     try {
@@ -77,7 +78,7 @@ final class L2Tables {
   private boolean link(int l1Index, long l2Offset) {
     metadata.lock().lock();
     try {
-      if (metadata.l1().entry(l1Index) != 0) {
+      if (L1Entry.l2Offset(metadata.l1().entry(l1Index)) != 0) {
         return false;
       }
       int clusterSize = metadata.geometry().clusterSize();

@@ -2,6 +2,8 @@
 package io.blkmount.block.qcow2;
 
 import io.blkmount.block.driver.ChildOpener;
+import io.blkmount.block.error.CorruptImageException;
+import java.io.IOException;
 import java.util.concurrent.locks.ReentrantLock;
 
 /**
@@ -45,6 +47,21 @@ final class Metadata {
 
   ChildOpener.Child file() {
     return file;
+  }
+
+  /**
+   * Fails if something that the image says it has lies where the file has nothing: to write there
+   * would blow the file up.
+   *
+   * @param what the format's name for it
+   * @param hostOffset of its last byte
+   */
+  void requireInFile(String what, long hostOffset) throws IOException {
+    long fileLength = file.length();
+    if (hostOffset >= geometry.clusterEnd(fileLength)) {
+      throw new CorruptImageException(
+          what, hostOffset, "past the end of the file, whose length is " + fileLength);
+    }
   }
 
   /** Returns the header as it was at open; length and table places may have changed since. */

@@ -118,7 +118,7 @@ final class Qcow2Opener {
     return metadata;
   }
 
-  private static void guardTables(Metadata metadata, Qcow2Header header) {
+  private static void guardTables(Metadata metadata, Qcow2Header header) throws IOException {
     OverlapGuard guard = metadata.guard();
     int clusterSize = header.clusterSize();
     guard.add(0, clusterSize, OverlapGuard.Area.HEADER);
@@ -127,16 +127,21 @@ final class Qcow2Opener {
         metadata.refcountTable().hostOffset(),
         metadata.refcountTable().byteCount(),
         OverlapGuard.Area.REFCOUNT_TABLE);
-    addTargets(guard, metadata.refcountTable(), clusterSize, OverlapGuard.Area.REFCOUNT_BLOCK);
-    addTargets(guard, metadata.l1(), clusterSize, OverlapGuard.Area.L2_TABLE);
+    addTargets(metadata, metadata.refcountTable(), OverlapGuard.Area.REFCOUNT_BLOCK);
+    addTargets(metadata, metadata.l1(), OverlapGuard.Area.L2_TABLE);
   }
 
-  private static void addTargets(
-      OverlapGuard guard, RootTable table, int clusterSize, OverlapGuard.Area area) {
+  /**
+   * Guards what a table points to inside the file; nothing is ever written to what lies outside.
+   */
+  private static void addTargets(Metadata metadata, RootTable table, OverlapGuard.Area area)
+      throws IOException {
+    ClusterGeometry geometry = metadata.geometry();
+    long fileEnd = geometry.clusterEnd(metadata.file().length());
     for (int i = 0; i < table.entryCount(); i++) {
       long hostOffset = table.entry(i) & L1Entry.OFFSET_MASK;
-      if (hostOffset != 0) {
-        guard.add(hostOffset & -clusterSize, clusterSize, area);
+      if (hostOffset != 0 && hostOffset < fileEnd) {
+        metadata.guard().add(geometry.clusterStart(hostOffset), geometry.clusterSize(), area);
       }
     }
   }

@@ -50,6 +50,7 @@ final class HostileTablesTest {
           L2 table past the end             | 30000=8000ffffffff0000
           L2 table is the refcount block    | 30000=8000000000020000
           L2 table is the L1 table          | 30000=8000000000030000
+          L1 table past the end             | 28=0000100000000000
           """)
   void allocatingFailsAndMarksTheImage(String name, String pokes) throws IOException {
     MemoryInstance host = hostile(pokes);
@@ -70,6 +71,8 @@ final class HostileTablesTest {
           data on the refcount block        | 40000=8000000000020000
           data on the L1 table              | 40000=8000000000030000
           data on its own L2 table          | 40000=8000000000040000
+          data past the end                 | 40000=8000100000000000
+          data past the end, reserved bits  | 40000=bfffffffffff0000
           """)
   void overwritingFailsAndMarksTheImage(String name, String pokes) throws IOException {
     MemoryInstance host = hostile(pokes);
