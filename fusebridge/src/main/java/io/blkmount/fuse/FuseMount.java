@@ -99,6 +99,9 @@ public final class FuseMount {
    * @throws IOException if this host leaves no way; the mount then ends with the process
    */
   public void cutOff() throws IOException {
+    if (session.hasEnded()) {
+      return; // its device number may be another mount's by now
+    }
     if (isMounted() && HostCalls.isRoot()) {
       Unmounting.force(mountPoint.path());
     } else if (!Connections.abort(device)) {

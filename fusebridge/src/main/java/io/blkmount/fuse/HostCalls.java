@@ -22,6 +22,9 @@ final class HostCalls {
 
   private static final int BASIC_STATS = 0x7ff;
 
+  /** MS_NOSUID, MS_NODEV and MS_NOEXEC. */
+  private static final int NO_RIGHTS = 2 | 4 | 8;
+
   /** Two entries are in every directory. */
   private static final int ENTRIES_OF_EMPTY = 2;
 
@@ -83,6 +86,20 @@ final class HostCalls {
       throw failure(path);
     }
     return entries <= ENTRIES_OF_EMPTY;
+  }
+
+  /** Mounts a file system of the kernel's own that has no device. */
+  static void mount(String type, String directory) throws BlockException {
+    int answer =
+        withName(
+            type,
+            typeName ->
+                withName(
+                    directory,
+                    target -> LIBRARY.mount(typeName, target, typeName, NO_RIGHTS, null)));
+    if (answer != 0) {
+      throw failure(directory);
+    }
   }
 
   /** Calls umount2(2). */

@@ -4,6 +4,7 @@ package io.blkmount.fuse;
 import jnr.ffi.LibraryLoader;
 import jnr.ffi.Pointer;
 import jnr.ffi.annotations.In;
+import jnr.ffi.types.size_t;
 
 /** The part of the C library that mounting needs; it is loaded on first use. */
 final class HostLibrary {
@@ -22,6 +23,9 @@ final class HostLibrary {
     Pointer readdir(Pointer directory);
 
     int closedir(Pointer directory);
+
+    int mount(
+        @In Pointer source, @In Pointer target, @In Pointer type, @size_t long flags, Pointer data);
 
     int umount2(@In Pointer target, int flags);
 

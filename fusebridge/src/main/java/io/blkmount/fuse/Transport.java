@@ -33,5 +33,8 @@ public interface Transport {
      * @throws InterruptedException if the waiting thread was interrupted
      */
     boolean awaitEnd(long timeoutMillis) throws InterruptedException;
+
+    /** Returns what {@link #awaitEnd} would, without waiting. */
+    boolean hasEnded();
   }
 }

@@ -123,10 +123,14 @@ final class FuseMountTest {
     assertThat(Files.readAllBytes(image)[77]).isEqualTo((byte) 42);
   }
 
-  @Test
-  void cutOffHandlesFail() throws Exception {
+  @ParameterizedTest(name = "detached before: {0}")
+  @ValueSource(booleans = {false, true})
+  void cutOffHandlesFail(boolean detached) throws Exception {
     try (MountedDisk mounted = mount()) {
       RandomAccessFile file = new RandomAccessFile(mounted.file().toFile(), "rw");
+      if (detached) {
+        mounted.mount().detach();
+      }
 
       mounted.mount().cutOff();
 

@@ -51,6 +51,11 @@ final class LibfuseSession implements Transport.Session {
     return ended.await(timeoutMillis, TimeUnit.MILLISECONDS);
   }
 
+  @Override
+  public boolean hasEnded() {
+    return ended.getCount() == 0;
+  }
+
   /**
    * Tells the kernel that the calling thread is on the way of writes to a device, such as a loop
    * device on our file: it must not wait for those writes to get memory. Only the privileged may
