@@ -153,6 +153,51 @@ class GrowingFileTest {
   }
 
   @Test
+  void anAppendWaitsForOneThatMayCutThePaddingOff() throws Exception {
+    GatedInstance gates = new GatedInstance(MemoryInstance.aligned(1000, 512));
+    RequestPipeline pipeline = new RequestPipeline(gates, OPTIONS);
+    GatedInstance.Gate gate = gates.closeFor(Kind.WRITE);
+    TestThread<Boolean> padded =
+        TestThread.run(() -> pipeline.write(1000, Images.bytes(100, 1), WriteFlags.NONE));
+    gate.awaitArrival();
+
+    TestThread<Boolean> append =
+        TestThread.run(() -> pipeline.write(51_200, Images.bytes(512, 2), WriteFlags.NONE));
+    append.awaitBlocked();
+    gate.open();
+
+    padded.join();
+    append.join();
+    assertThat(Images.read(new PipelineIo(pipeline), 51_200, 512)).isEqualTo(Images.bytes(512, 2));
+  }
+
+  @Test
+  void aWriteNoticesThatTheFileShrankWhileItWaited() throws Exception {
+    GatedInstance gates = new GatedInstance(MemoryInstance.aligned(10_000, 512));
+    RequestPipeline pipeline = new RequestPipeline(gates, OPTIONS);
+    GatedInstance.Gate shrinking = gates.closeFor(Kind.TRUNCATE);
+    TestThread<Boolean> shrink = TestThread.run(() -> pipeline.truncate(4500, Preallocation.OFF));
+    shrinking.awaitArrival();
+    GatedInstance.Gate writing = gates.closeFor(Kind.WRITE);
+    TestThread<Boolean> padded =
+        TestThread.run(() -> pipeline.write(5000, Images.bytes(100, 1), WriteFlags.NONE));
+    padded.awaitBlocked();
+    shrinking.open();
+    writing.awaitArrival();
+
+    TestThread<Boolean> append =
+        TestThread.run(() -> pipeline.write(51_200, Images.bytes(512, 2), WriteFlags.NONE));
+    append.awaitBlocked();
+    writing.open();
+
+    shrink.join();
+    padded.join();
+    append.join();
+    assertThat(pipeline.length()).isEqualTo(51_712);
+    assertThat(Images.read(new PipelineIo(pipeline), 5000, 100)).isEqualTo(Images.bytes(100, 1));
+  }
+
+  @Test
   void aDeviceDoesNotGrow() throws IOException {
     MemoryInstance device = MemoryInstance.device(8192, 512);
     RequestPipeline pipeline = new RequestPipeline(device, OPTIONS);

@@ -157,6 +157,25 @@ class ZeroRequestsTest {
   }
 
   @Test
+  void aZeroRequestHasItsWholeClustersToItself() throws Exception {
+    GatedInstance gates = new GatedInstance(record);
+    RequestPipeline pipeline = new RequestPipeline(gates, OPTIONS);
+    pipeline.write(0, Images.bytes(8192, 5), WriteFlags.NONE);
+    GatedInstance.Gate gate = gates.closeFor(Kind.WRITE);
+    TestThread<Boolean> zeroing =
+        TestThread.run(() -> pipeline.writeZeroes(512, 512, WriteFlags.NONE));
+    gate.awaitArrival();
+
+    TestThread<Boolean> neighbour =
+        TestThread.run(() -> pipeline.write(7680, Images.bytes(512, 1), WriteFlags.NONE));
+    neighbour.awaitBlocked();
+    gate.open();
+
+    zeroing.join();
+    neighbour.join();
+  }
+
+  @Test
   void discardsWholeUnitsInsideTheRange() throws IOException {
     RequestPipeline pipeline = pipeline(OPTIONS);
 
