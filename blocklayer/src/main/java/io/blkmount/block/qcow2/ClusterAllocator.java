@@ -165,7 +165,6 @@ final class ClusterAllocator {
     long hostOffset = place << geometry.clusterBits();
     metadata.guard().requireFree("new refcount block", hostOffset, geometry.clusterSize());
     metadata.file().writeZeroes(hostOffset, geometry.clusterSize(), WriteFlags.NONE);
-    metadata.guard().add(hostOffset, geometry.clusterSize(), OverlapGuard.Area.REFCOUNT_BLOCK);
     long inBlock = (place % refcounts.perBlock()) / refcounts.perSlice() * geometry.sliceSize();
     try (Slice slice = metadata.refcountCache().pin(hostOffset + inBlock)) {
       lock.lock();
@@ -174,6 +173,7 @@ final class ClusterAllocator {
           metadata.refcountWidth().set(slice.buffer(), refcounts.indexInSlice(place), 1);
         }
         metadata.refcountCache().markDirty(slice);
+        metadata.guard().add(hostOffset, geometry.clusterSize(), OverlapGuard.Area.REFCOUNT_BLOCK);
         metadata.refcountTable().set(Math.toIntExact(cluster / refcounts.perBlock()), hostOffset);
         highWater = Math.max(highWater, place + 1);
       } finally {

@@ -89,7 +89,7 @@ final class SpaceReservation {
   private void reserveInFile(ClusterAllocator.Allocated allocated) throws IOException {
     long hostOffset = allocated.run().hostOffset();
     long length = (long) allocated.run().clusterCount() << geometry.clusterBits();
-    if (allocated.readsZero()) {
+    if (hostOffset + length > metadata.file().length()) {
       long lastSector = hostOffset + length - SECTOR;
       metadata.file().write(lastSector, Zeroes.buffer(SECTOR), WriteFlags.NONE);
     }
