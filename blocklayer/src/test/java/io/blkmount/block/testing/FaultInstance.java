@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.blkmount.block.testing;
 
+import io.blkmount.block.bytes.Alignment;
 import io.blkmount.block.driver.DriverInstance;
 import io.blkmount.block.driver.WriteFlags;
 import io.blkmount.block.error.BlockError;
@@ -115,11 +116,17 @@ public final class FaultInstance extends ForwardingInstance {
       inner().write(offset, source, flags);
       return;
     }
-    int half = source.remaining() / 2 & -limits().requestAlignment();
+    int half = half(offset, source.remaining());
     if (halfWrites && half > 0) {
       inner().write(offset, source.slice(source.position(), half), flags);
     }
     throw failure(call);
+  }
+
+  /** Cuts between sectors of the file: a host tears nothing smaller. */
+  private int half(long offset, int length) {
+    int unit = Math.max(512, limits().requestAlignment());
+    return (int) Math.max(0, Alignment.down(offset + length / 2, unit) - offset);
   }
 
   @Override

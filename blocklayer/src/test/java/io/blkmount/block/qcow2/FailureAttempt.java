@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.blkmount.block.qcow2;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.blkmount.block.driver.Preallocation;
+import io.blkmount.block.driver.WriteFlags;
+import io.blkmount.block.testing.DiskModel;
+import io.blkmount.block.testing.FaultInstance;
+import io.blkmount.block.testing.Images;
+import io.blkmount.block.testing.MemoryInstance;
+import io.blkmount.block.testing.Qcow2Checker;
+import io.blkmount.block.testing.Qcow2Checker.Findings;
+import io.blkmount.block.testing.Qcow2Reader;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.util.function.Predicate;
+
+/** A copy of a prepared image, one request on it, and one failure of the host below. */
+final class FailureAttempt {
+  /** A request under test. */
+  enum Request {
+    /** Allocates: several L2 tables, zero clusters and unallocated ones. */
+    WRITE,
+    /** Writes where clusters are, with unaligned ends. */
+    OVERWRITE,
+    ZERO,
+    ZERO_UNMAP,
+    DISCARD,
+    RESERVE,
+    GROW,
+    FLUSH
+  }
+
+  private final PreparedImage prepared;
+  private final Request request;
+  private final String context;
+  private final MemoryInstance memory;
+  private final FaultInstance host;
+  private final DiskModel model;
+  private final int offset;
+  private final int length;
+  private final TestImage image;
+
+  FailureAttempt(PreparedImage prepared, Request request, FaultKind kind, int n)
+      throws IOException {
+    this.prepared = prepared;
+    this.request = request;
+    this.context = request + " with " + kind + " at host call " + n + ", " + prepared.shape();
+    this.memory = prepared.host();
+    this.host = new FaultInstance(memory, FaultKind.CALLS, kind.error(), kind.halfWrites());
+    this.model = prepared.model();
+    int cluster = prepared.shape().clusterSize();
+    this.offset = request == Request.OVERWRITE ? cluster + 5 : 3 * cluster + 9;
+    this.length = request == Request.OVERWRITE ? 2 * cluster : 70 * cluster;
+    this.image = TestImage.open(host, prepared.backing());
+    if (request == Request.FLUSH) {
+      change(Request.WRITE);
+      change(Request.DISCARD);
+    }
+  }
+
+  /** Fails the n-th host call; returns whether there was one. */
+  boolean run(FaultKind kind, int n) throws IOException {
+    kind.arm(host, n);
+    boolean failed = fails();
+    boolean tripped = host.tripped();
+    host.heal();
+    if (failed) {
+      assertThat(tripped).as(context).isTrue();
+      checkOutside();
+      checkImage(Findings::isConsistent, "before the retry");
+    }
+    change(request);
+    finish();
+    return tripped;
+  }
+
+  private boolean fails() {
+    try {
+      perform(request);
+      return false;
+    } catch (IOException expected) {
+      return true; // the point of the test
+    }
+  }
+
+  private void perform(Request what) throws IOException {
+    switch (what) {
+      case WRITE, OVERWRITE -> image.io().write(offset, Images.bytes(length, 9), WriteFlags.NONE);
+      case ZERO -> image.io().writeZeroes(offset, length, WriteFlags.NONE);
+      case ZERO_UNMAP -> image.io().writeZeroes(offset, length, WriteFlags.MAY_UNMAP);
+      case DISCARD -> image.io().discard(offset, length);
+      case RESERVE -> image.pipeline().reserve(offset, length);
+      case GROW -> image.pipeline().truncate(grownLength(), Preallocation.OFF);
+      case FLUSH -> image.io().flush();
+    }
+  }
+
+  private int grownLength() {
+    return prepared.shape().length() * 5 / 2 / 512 * 512;
+  }
+
+  private void change(Request what) throws IOException {
+    perform(what);
+    switch (what) {
+      case WRITE, OVERWRITE -> model.write(offset, Images.bytes(length, 9));
+      case ZERO, ZERO_UNMAP -> model.writeZeroes(offset, length);
+      case DISCARD -> model.discard(offset, length);
+      case GROW -> model.truncate(grownLength());
+      case RESERVE, FLUSH -> {}
+    }
+  }
+
+  private void checkOutside() throws IOException {
+    assertThat(image.io().length()).as(context).isEqualTo(model.length());
+    boolean changes = request != Request.GROW && request != Request.FLUSH;
+    int start = changes && request != Request.RESERVE ? offset : model.length();
+    check(0, start);
+    if (start < model.length()) {
+      check(offset + length, model.length() - offset - length);
+    }
+  }
+
+  private void check(int from, int count) throws IOException {
+    model.check(from, Images.read(image.io(), from, count), context);
+  }
+
+  private void finish() throws IOException {
+    check(0, model.length());
+    image.close();
+    // A header that may or may not name the new table keeps the table from being given back.
+    checkImage(
+        findings -> findings.isConsistent() && findings.leaks() <= mostLeaks(), "after close");
+    Qcow2Reader reader = new Qcow2Reader(memory.content(), prepared.below());
+    ByteBuffer all = ByteBuffer.allocate(model.length());
+    reader.read(0, all);
+    model.check(0, all.flip(), context + " after close");
+  }
+
+  private int mostLeaks() {
+    return request == Request.GROW ? 1 : 0;
+  }
+
+  private void checkImage(Predicate<Findings> rule, String when) {
+    assertThat(Qcow2Checker.check(memory.content())).as(context + " " + when).matches(rule);
+  }
+}
