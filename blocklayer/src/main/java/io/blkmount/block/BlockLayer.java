@@ -3,14 +3,17 @@ package io.blkmount.block;
 
 import io.blkmount.block.backend.BackendOptions;
 import io.blkmount.block.backend.BlockBackend;
+import io.blkmount.block.bytes.HostName;
 import io.blkmount.block.driver.CreateOptions;
 import io.blkmount.block.driver.HostStored;
+import io.blkmount.block.graph.BackingChain;
 import io.blkmount.block.graph.BlockGraph;
 import io.blkmount.block.open.ImageCreator;
 import io.blkmount.block.open.ImageOpener;
 import io.blkmount.block.open.OpenOptions;
 import io.blkmount.block.open.OpenedImage;
 import java.io.IOException;
+import java.lang.System.Logger.Level;
 import java.time.InstantSource;
 
 /**
@@ -24,6 +27,8 @@ import java.time.InstantSource;
  * }</pre>
  */
 public final class BlockLayer {
+  private static final System.Logger LOG = System.getLogger(BlockLayer.class.getName());
+
   private BlockLayer() {}
 
   /**
@@ -55,7 +60,19 @@ public final class BlockLayer {
             options.cache().flushAfterWrite(),
             options.resizable(),
             file == null ? clock.millis() * 1_000_000L : file.modifiedNanos());
-    return new BlockBackend(opened.graph(), opened.top(), shown, clock);
+    BlockBackend disk = new BlockBackend(opened.graph(), opened.top(), shown, clock);
+    long length = disk.length();
+    LOG.log(
+        Level.INFO,
+        () ->
+            "opened \"%s\": %s, %d bytes, %d layers, %s"
+                .formatted(
+                    HostName.printable(disk.imageName()),
+                    disk.format(),
+                    length,
+                    BackingChain.from(opened.top()).depth(),
+                    disk.writable() ? "writable" : "read-only"));
+    return disk;
   }
 
   /**
