@@ -116,14 +116,21 @@ final class DemoCommand {
             "  cmp " + plainBase + " " + disk + " && echo same",
             "  dd if=/dev/urandom of=" + disk + " bs=1M count=4 conv=notrunc,fsync",
             "  cmp " + plainBase + " " + disk + "      # differs now: the base is as it was",
-            "  sudo losetup --find --show --partscan " + disk,
-            "  blkmount --unmount " + quoted(mountPoint()),
+            "  losetup --find --show "
+                + disk
+                + "      # as root; losetup --detach it before the end",
+            "  " + command() + " --unmount " + quoted(mountPoint()),
             ""));
   }
 
   /** Quotes a name for the shell where it needs it. */
   private static String quoted(String name) {
     return name.matches("[A-Za-z0-9/._-]+") ? name : "'" + name.replace("'", "'\\''") + "'";
+  }
+
+  private static String command() {
+    @Nullable String launcher = ProcessWords.variable("BLKMOUNT_COMMAND");
+    return launcher == null ? "blkmount" : quoted(launcher);
   }
 
   private String base() {

@@ -4,8 +4,6 @@ package io.blkmount.cli;
 import io.blkmount.block.BlockLayer;
 import io.blkmount.block.backend.BlockBackend;
 import io.blkmount.block.bytes.HostName;
-import io.blkmount.block.error.BlockError;
-import io.blkmount.block.error.BlockException;
 import io.blkmount.cli.MountLifecycle.Event;
 import io.blkmount.fuse.ExportTree;
 import io.blkmount.fuse.FuseMount;
@@ -64,10 +62,11 @@ final class MountCommand {
     try (@Nullable PidFile pidFile = pidFile()) {
       List<BlockBackend> disks = openDisks();
       FuseMount mount = start(mountPoint, disks);
+      LOGGER.log(Level.INFO, "mounted {0} on {1}", fsName(), mount.path());
       announce(mount);
       goToBackground(greeting);
       int exitCode = lifecycle(mount, disks).run();
-      LOGGER.log(Level.INFO, "ended with exit code {0}", exitCode);
+      LOGGER.log(Level.INFO, "unmounted {0}, exit code {1}", mount.path(), exitCode);
       return exitCode;
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
@@ -94,16 +93,11 @@ final class MountCommand {
     return disks;
   }
 
-  /** The line names the image and, where that is the way out, {@code -r}. */
+  /** Returns a line that names the image, which a driver's message need not do. */
   private static String openProblem(MountRequest.Image image, IOException e) {
     String reason = String.valueOf(e.getMessage());
     String shown = HostName.printable(image.name());
-    String problem = reason.contains(shown) ? reason : "\"" + shown + "\": " + reason;
-    BlockError error = BlockException.errorOf(e);
-    boolean forbidsWriting = error == BlockError.ACCESS_DENIED || error == BlockError.READ_ONLY;
-    return forbidsWriting && !image.options().readOnly() && !problem.contains("-r")
-        ? problem + " (-r mounts it read-only)"
-        : problem;
+    return reason.contains(shown) ? reason : "\"" + shown + "\": " + reason;
   }
 
   private FuseMount start(MountPoint mountPoint, List<BlockBackend> disks) throws CommandFailure {

@@ -83,8 +83,8 @@ final class MountLifecycle {
    */
   int run() throws InterruptedException {
     boolean endedInPeace = true;
-    if (awaitStopOrEnd() == Event.STOP && !unmounted()) {
-      endedInPeace = drained();
+    if (awaitStopOrEnd() == Event.STOP) {
+      endedInPeace = unmounted() ? ended() : drained();
     }
     boolean closedClean = closeDisks();
     return endedInPeace && closedClean ? ExitCode.DONE : ExitCode.FAILED;
@@ -119,6 +119,16 @@ final class MountLifecycle {
       LOGGER.log(Level.WARNING, "cannot detach", e);
     }
     return false;
+  }
+
+  /** Waits for what the kernel still has to say to a mount that nobody uses any more. */
+  private boolean ended() throws InterruptedException {
+    long deadlineMillis = clockMillis.getAsLong() + GRACE_MILLIS;
+    long leftMillis = GRACE_MILLIS;
+    while (leftMillis > 0 && events.await(leftMillis) != Event.ENDED) {
+      leftMillis = deadlineMillis - clockMillis.getAsLong();
+    }
+    return true;
   }
 
   /** Returns whether every handle was closed by its owner. */

@@ -3,10 +3,19 @@ package io.blkmount.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.blkmount.block.BlockLayer;
+import io.blkmount.block.driver.BackingReference;
+import io.blkmount.block.driver.CreateOptions;
 import java.io.ByteArrayOutputStream;
+import java.io.IOException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -58,11 +67,73 @@ final class MainTest {
     assertThat(text(err)).isEqualTo("blkmount: " + message.replace("@", folder.toString()) + "\n");
   }
 
+  @ParameterizedTest(name = "<{0}>")
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "none.qcow2 m            | cannot open \"@/none.qcow2\": no such file",
+        "m empty-folder          | cannot open \"@/m\": is a directory",
+        "-f qcow2 empty m        | image \"@/empty\": not a qcow2 image: the file is empty",
+        "short.qcow2 m           | image \"@/short.qcow2\": not a qcow2 image: truncated header:"
+            + " the file has 40 of 72 bytes",
+        "-f qcow2 plain m        | image \"@/plain\": not a qcow2 image: no qcow2 magic at offset"
+            + " 0",
+        "-f vmdk plain m         | \"@/plain\": unknown format \"vmdk\": known are qcow2, raw",
+        "lost.qcow2 m            | cannot open backing file \"gone.img\" of \"@/lost.qcow2\":"
+            + " no such file (looked in @)",
+        "plain none              | mount point \"@/none\": no such file or directory",
+        "-f raw plain full       | mount point \"@/full\": not empty",
+        "-f raw plain /proc      | mount point \"/proc\": in use: proc (proc) is mounted there",
+        "-f raw plain plain      | mount point \"@/plain\": the mount would hide the image"
+            + " \"@/plain\"",
+        "-f raw --pid-file none/p plain m | pid file \"@/none/p\": no such file or directory",
+        "-f raw --log-file none/l plain m | log file \"@/none/l\": no such file or directory",
+      })
+  void badInputIsOneLineAndExitCodeOneAndChangesNothing(String line, String message)
+      throws IOException {
+    makeBadInput();
+    List<String> before = contents();
+
+    assertThat(run(line.split(" "))).isEqualTo(1);
+
+    assertThat(text(err)).isEqualTo("blkmount: " + message.replace("@", folder.toString()) + "\n");
+    assertThat(text(out)).isEmpty();
+    assertThat(contents()).isEqualTo(before);
+  }
+
   @Test
   void namesStayOnTheLine() {
     assertThat(run("--unmount", "a\nb\udcff")).isEqualTo(1);
     assertThat(text(err).lines()).hasSize(1);
     assertThat(text(err)).contains("a\\x0ab\\xff");
+  }
+
+  private void makeBadInput() throws IOException {
+    for (String directory : List.of("m", "empty-folder", "full")) {
+      Files.createDirectory(folder.resolve(directory));
+    }
+    Files.createFile(folder.resolve("full/entry"));
+    Files.createFile(folder.resolve("empty"));
+    Files.write(folder.resolve("plain"), new byte[65536]);
+    String lost = folder + "/lost.qcow2";
+    BlockLayer.create(folder + "/gone.img", "raw", CreateOptions.ofLength(65536));
+    BackingReference gone = new BackingReference("gone.img", "raw");
+    BlockLayer.create(lost, "qcow2", new CreateOptions(65536, gone, Map.of()));
+    Files.delete(folder.resolve("gone.img"));
+    byte[] header = Files.readAllBytes(Path.of(lost));
+    Files.write(folder.resolve("short.qcow2"), Arrays.copyOf(header, 40));
+  }
+
+  /** Names, times of change and bytes of everything in the folder. */
+  private List<String> contents() throws IOException {
+    try (Stream<Path> all = Files.walk(folder)) {
+      List<String> lines = new ArrayList<>();
+      for (Path file : all.sorted().toList()) {
+        int bytes = Files.isRegularFile(file) ? Arrays.hashCode(Files.readAllBytes(file)) : 0;
+        lines.add(file + " " + Files.getLastModifiedTime(file) + " " + bytes);
+      }
+      return lines;
+    }
   }
 
   private int run(String... words) {

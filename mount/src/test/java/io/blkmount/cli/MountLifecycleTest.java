@@ -29,9 +29,11 @@ final class MountLifecycleTest {
   @Test
   void aStopSignalUnmountsAnIdleMount() throws InterruptedException {
     world.at(5_000, Event.STOP);
+    world.at(5_020, Event.ENDED);
 
     assertThat(run()).isEqualTo(ExitCode.DONE);
     assertThat(calls).containsExactly("unmount", "close");
+    assertThat(world.nowMillis).isEqualTo(5_020);
   }
 
   @Test
