@@ -33,13 +33,14 @@ final class CopyOnRead {
   }
 
   /**
-   * Returns whether this layer holds every byte of a range, so that there is nothing to copy.
+   * Returns whether there is nothing to copy: this layer holds every byte of a range that the layer
+   * below has at all.
    *
    * @param offset first byte
-   * @param end one past the last byte; what lies past the disk's end counts as held
+   * @param end one past the last byte
    */
   boolean isHeld(long offset, long end) throws IOException {
-    long stop = Math.min(end, instance.length());
+    long stop = Math.min(end, copyableLength());
     long position = offset;
     while (position < stop) {
       Extent extent = instance.extentAt(position, stop - position);
@@ -58,7 +59,8 @@ final class CopyOnRead {
    * @param end one past the last byte
    */
   void copyUp(long offset, long end) throws IOException {
-    long stop = Math.min(Alignment.up(end, unit), instance.length());
+    long below = Alignment.up(Math.min(end, copyableLength()), unit);
+    long stop = Math.min(below, instance.length());
     long position = Alignment.down(offset, unit);
     while (position < stop) {
       Extent extent = instance.extentAt(position, stop - position);
@@ -68,6 +70,12 @@ final class CopyOnRead {
       }
       position = runEnd;
     }
+  }
+
+  /** Past the end of the backing file there are zeros, and nothing that could be stored here. */
+  private long copyableLength() throws IOException {
+    Layer backing = layer.backing();
+    return backing == null ? 0 : Math.min(instance.length(), backing.instance().length());
   }
 
   private void copyRun(long offset, long end) throws IOException {

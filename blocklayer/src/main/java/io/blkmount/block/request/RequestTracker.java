@@ -54,21 +54,11 @@ final class RequestTracker {
     try {
       link(request);
       if (serialisingCount > 0) {
-        awaitConflictsOrLeave(request);
+        awaitTurn(request);
       }
       return request;
     } finally {
       lock.unlock();
-    }
-  }
-
-  @GuardedBy("lock")
-  private void awaitConflictsOrLeave(TrackedRequest request) {
-    try {
-      awaitConflicts(request);
-    } catch (RuntimeException | Error e) {
-      unlink(request);
-      throw e;
     }
   }
 
@@ -98,6 +88,20 @@ final class RequestTracker {
       }
     } finally {
       lock.unlock();
+    }
+  }
+
+  /** Waits; a request that cannot, because memory is out, leaves nothing behind. */
+  @GuardedBy("lock")
+  private void awaitTurn(TrackedRequest request) {
+    boolean entered = false;
+    try {
+      awaitConflicts(request);
+      entered = true;
+    } finally {
+      if (!entered) {
+        unlink(request);
+      }
     }
   }
 

@@ -80,6 +80,20 @@ class CopyOnReadTest {
   }
 
   @Test
+  void storesNothingOfWhatLiesPastTheEndOfTheBackingFile() throws IOException {
+    RequestPipeline shorter =
+        new RequestPipeline(
+            MemoryInstance.of(DiskModel.pattern(CLUSTER + 1, 4)), PipelineOptions.readOnly("base"));
+    pipeline.attachBacking(shorter);
+
+    ByteBuffer all = read(0, LENGTH);
+
+    assertThat(all.get(CLUSTER)).isNotZero();
+    assertThat(overlay.cluster(1)).isEqualTo(State.DATA);
+    assertThat(overlay.cluster(2)).isEqualTo(State.UNALLOCATED);
+  }
+
+  @Test
   void storesZerosAsZeroClusters() throws IOException {
     RequestPipeline zeros =
         new RequestPipeline(MemoryInstance.ofLength(LENGTH), PipelineOptions.readOnly("zeros"));
