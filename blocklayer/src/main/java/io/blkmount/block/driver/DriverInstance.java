@@ -12,6 +12,10 @@ import java.nio.ByteBuffer;
  * calls the data methods, and only so: aligned to {@code limits().requestAlignment()}, inside
  * {@code [0, length)} (a growable protocol node is also written past its end), no longer than
  * {@code maxTransfer}, with flags that {@link #support()} names. Any number of calls run at once.
+ *
+ * <p>Where the length is no multiple of the alignment, the last block is read and written whole: a
+ * read fills what lies past the end with anything, a write that made a file longer by its padding
+ * is followed by a {@code truncate}.
  */
 public interface DriverInstance extends Closeable {
   /**
@@ -38,7 +42,8 @@ public interface DriverInstance extends Closeable {
    * @param offset aligned
    * @param target at least one byte remaining; inside the disk
    * @return n &gt; 0 when the first n bytes were filled from this layer (position moved by n), n
-   *     &lt; 0 when this layer does not hold the first -n bytes (position not moved); never 0
+   *     &lt; 0 when this layer does not hold the first -n bytes (position not moved); never 0, and
+   *     whole blocks except at the end
    * @throws IOException if the bytes or the metadata cannot be read
    */
   default long readLayer(long offset, ByteBuffer target) throws IOException {
