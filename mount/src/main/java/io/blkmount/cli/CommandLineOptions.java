@@ -128,7 +128,7 @@ final class CommandLineOptions {
     @Option(
         names = "--threads",
         paramLabel = "N",
-        description = "how many requests are served at once, at most")
+        description = "threads that wait for requests; more come with the load")
     @Nullable String threads;
 
     @Option(names = "--foreground", description = "stay on the terminal until the end")

@@ -22,7 +22,7 @@ import org.jspecify.annotations.Nullable;
  * @param mountPoint a directory or a regular file
  * @param flags what {@code -o} says
  * @param readOnly whether the mount refuses writes
- * @param threads how many requests are served at once, or 0 to leave it to the mount
+ * @param threads how many threads wait for requests, or 0 to leave it to the mount
  * @param server how the server runs
  */
 record MountRequest(
@@ -42,7 +42,7 @@ record MountRequest(
    */
   record Image(OpenOptions options, String name, List<String> files) {}
 
-  /** A server has fewer requests than that at once, whatever the kernel sends. */
+  /** The kernel sends fewer requests than that at once. */
   private static final int MAX_THREADS = 1024;
 
   /**
