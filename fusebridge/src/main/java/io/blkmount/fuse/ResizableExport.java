@@ -53,9 +53,18 @@ final class ResizableExport extends Export {
     try {
       if (length != disk().length()) {
         disk().truncate(length, Preallocation.OFF);
+        zeroFrom(length);
       }
     } finally {
       size.writeLock().unlock();
+    }
+  }
+
+  /** A format that counts in sectors keeps the rest of the last one; nobody may see it again. */
+  private void zeroFrom(long length) throws IOException {
+    long kept = disk().length() - length;
+    if (kept > 0) {
+      disk().writeZeroes(length, kept, false);
     }
   }
 
