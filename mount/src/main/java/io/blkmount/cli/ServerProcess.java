@@ -20,6 +20,7 @@ import org.jspecify.annotations.Nullable;
  */
 record ServerProcess(long pid, String startTime) {
   private static final String COMMAND = "java";
+  private static final int FIELDS_BEFORE_THREAD_COUNT = 17;
   private static final int FIELDS_BEFORE_START_TIME = 19;
 
   /**
@@ -51,10 +52,13 @@ record ServerProcess(long pid, String startTime) {
   /** Returns whether it has ended; one that only its parent has not asked about has ended. */
   boolean isGone() {
     String[] stat = statFields(Path.of("/proc", Long.toString(pid)));
-    return stat.length == 0
-        || !startTimeIn(stat).equals(startTime)
-        || stat[0].equals("Z")
-        || stat[0].equals("X");
+    return stat.length == 0 || !startTimeIn(stat).equals(startTime) || hasEnded(stat);
+  }
+
+  /** While a thread is left, files and locks are still held, though the process shows as ended. */
+  private static boolean hasEnded(String[] stat) {
+    return stat[0].equals("X")
+        || (stat[0].equals("Z") && Integer.parseInt(stat[FIELDS_BEFORE_THREAD_COUNT]) <= 1);
   }
 
   private static boolean hasThread(Path process, String name) {
