@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.blkmount.nativetests;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.blkmount.block.testing.QemuImg;
+import java.io.IOException;
+import java.nio.file.Path;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** An idle mount ends clean in each of the ways to end it. */
+final class UnmountTest {
+  @RegisterExtension final Workbench bench = new Workbench();
+
+  private Path image;
+  private Path source;
+
+  @BeforeEach
+  void makeAnImage() throws IOException {
+    image = bench.qcow2("disk.qcow2", "4M");
+    source = bench.randomFile("source", 4 << 20, 1);
+  }
+
+  @ParameterizedTest(name = "{0}")
+  @ValueSource(
+      strings = {"umount $1", "fusermount3 -u $1", "umount -l $1", "kill -TERM $2", "kill -INT $2"})
+  void everyWayEndsInACleanImageAndNoProcess(String way) throws IOException {
+    MountedImage mount = bench.mountInForeground(image);
+    Shell.run("cp", source, mount.disk()).requireSuccess(); // not synced by the writer
+
+    Shell.bash(way, mount.mountPoint(), mount.pid());
+
+    assertThat(mount.awaitExit()).as("exit code of the server").isZero();
+    requireEnded(mount);
+  }
+
+  @Test
+  void ourUnmountReturnsWhenAllIsDone() throws IOException {
+    MountedImage mount = bench.mount(image);
+    Shell.run("cp", source, mount.disk()).requireSuccess();
+
+    mount.unmount();
+
+    requireEnded(mount);
+  }
+
+  @Test
+  void ourUnmountTakesARelativeName() throws IOException {
+    MountedImage mount = bench.mount(image);
+
+    Shell.bash(
+        "cd $1 && $2 --unmount $3",
+        bench.folder(),
+        Project.launcher(),
+        mount.mountPoint().getFileName());
+
+    assertThat(mount.isServed()).isFalse();
+  }
+
+  @Test
+  void thePidFileLivesAsLongAsTheServer() throws IOException {
+    MountedImage mount = bench.mount(image);
+    assertThat(bench.path("server0.pid")).hasContent("" + mount.pid());
+
+    mount.unmount();
+
+    assertThat(bench.path("server0.pid")).doesNotExist();
+  }
+
+  @ParameterizedTest(name = "{0}")
+  @ValueSource(strings = {"nowhere", "source"})
+  void unmountingWhatIsNotMountedIsRefused(String name) {
+    Shell.Result result = Shell.run(Project.launcher(), "--unmount", bench.path(name));
+
+    assertThat(result.exitCode()).isEqualTo(1);
+    assertThat(result.errorLines()).hasSize(1);
+    assertThat(result.errors()).contains(bench.path(name).toString());
+  }
+
+  @Test
+  void anotherProgramsMountIsLeftAlone() throws IOException {
+    Path other = java.nio.file.Files.createDirectory(bench.path("other"));
+    Shell.run("mount", "-t", "tmpfs", "tmpfs", other).requireSuccess();
+
+    Shell.Result result = Shell.run(Project.launcher(), "--unmount", other);
+
+    assertThat(result.exitCode()).isEqualTo(1);
+    assertThat(MountTable.contains(other)).isTrue();
+  }
+
+  @Test
+  void aMountInUseByNobodySurvivesTheShellThatMadeIt() throws IOException {
+    MountedImage mount = bench.mount(image);
+
+    Shell.Result result = Shell.run("ps", "-o", "ppid=,sid=,tty=", "-p", mount.pid());
+
+    String[] fields = result.requireSuccess().strip().split("\\s+");
+    assertThat(fields[1]).as("session of its own").isNotEqualTo(sessionOfThisProcess());
+    assertThat(fields[2]).as("terminal").isEqualTo("?");
+    assertThat(Shell.bash("readlink /proc/$1/cwd", mount.pid())).isEqualTo("/");
+  }
+
+  private static String sessionOfThisProcess() {
+    return Shell.bash("ps -o sid= -p $$").strip();
+  }
+
+  private void requireEnded(MountedImage mount) {
+    assertThat(mount.isServed()).isFalse();
+    assertThat(MountTable.contains(mount.mountPoint())).isFalse();
+    Locks.requireReleased(image);
+    QemuImg.requireClean(image, "after the unmount");
+    QemuImg.requireSame(image, source, "after the unmount");
+  }
+}
