@@ -37,11 +37,7 @@ final class ClusterReuseTest {
 
   @BeforeEach
   void writeOneCluster() throws IOException {
-    memory =
-        new MemoryInstance(
-            ImageShape.of(CLUSTER, LENGTH).create(),
-            MemoryInstance.ofLength(0).limits(),
-            MemoryInstance.FILE);
+    memory = MemoryInstance.file(ImageShape.of(CLUSTER, LENGTH).create(), 1);
     host = new GateInstance(memory);
     image = TestImage.open(host, null);
     driver = image.driver();

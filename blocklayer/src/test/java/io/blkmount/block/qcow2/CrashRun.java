@@ -44,11 +44,16 @@ final class CrashRun {
   }
 
   CrashRun(ImageShape shape, long seed) {
+    this(shape, seed, 1);
+  }
+
+  /** As on a host file opened with O_DIRECT: every request has whole blocks. */
+  CrashRun(ImageShape shape, long seed, int hostAlignment) {
     this.shape = shape;
     this.seed = seed;
     this.random = new SplittableRandom(seed);
     this.backing = shape.hasBacking() ? backing(shape.backingLength()) : null;
-    this.host = new CrashInstance(shape.create());
+    this.host = new CrashInstance(shape.create(), hostAlignment);
   }
 
   private static PagedBytes backing(int length) {

@@ -20,6 +20,7 @@ import org.jspecify.annotations.Nullable;
 /** Random requests of any alignment on an image, each compared with a plain array. */
 final class ModelRun {
   private static final int MAX_GROWTHS = 3;
+  private static final int[] HOST_ALIGNMENTS = {1, 512, 4096};
 
   private final String name;
   private final TestImage.Options options;
@@ -56,7 +57,7 @@ final class ModelRun {
     this.clusterSize = reader.layout().clusterSize();
     this.model = new DiskModel((int) reader.length());
     model.write(0, all(reader));
-    this.host = host(content.copy());
+    this.host = MemoryInstance.file(content.copy(), HOST_ALIGNMENTS[random.nextInt(3)]);
     this.image = TestImage.open(host, backing, options);
   }
 
@@ -77,10 +78,6 @@ final class ModelRun {
       at += part;
     }
     return bytes;
-  }
-
-  private static MemoryInstance host(PagedBytes content) {
-    return new MemoryInstance(content, MemoryInstance.ofLength(0).limits(), MemoryInstance.FILE);
   }
 
   private Qcow2Reader reader(PagedBytes content) throws IOException {

@@ -31,8 +31,7 @@ record PreparedImage(
   }
 
   MemoryInstance host() {
-    return new MemoryInstance(
-        content.copy(), MemoryInstance.ofLength(0).limits(), MemoryInstance.FILE);
+    return MemoryInstance.file(content.copy(), 1);
   }
 
   DiskModel model() {

@@ -22,9 +22,7 @@ final class Qcow2DriverContractTest {
 
     @Override
     protected DriverInstance open(long length) throws IOException {
-      host =
-          new MemoryInstance(
-              shape.create(), MemoryInstance.ofLength(0).limits(), MemoryInstance.FILE);
+      host = MemoryInstance.file(shape.create(), 1);
       return open();
     }
 

@@ -34,7 +34,7 @@ final class Qcow2RegressionTest {
   private MemoryInstance host;
 
   private TestImage open(PagedBytes content, @Nullable PagedBytes backing) throws IOException {
-    host = new MemoryInstance(content, MemoryInstance.ofLength(0).limits(), MemoryInstance.FILE);
+    host = MemoryInstance.file(content, 1);
     return TestImage.open(host, backing);
   }
 

@@ -51,9 +51,7 @@ final class Qcow2StressTest {
 
   private static void run(ImageShape shape, TestImage.Options options, long seed) throws Exception {
     PagedBytes backing = shape.hasBacking() ? StressGuest.backing(shape.backingLength()) : null;
-    MemoryInstance host =
-        new MemoryInstance(
-            shape.create(), MemoryInstance.ofLength(0).limits(), MemoryInstance.FILE);
+    MemoryInstance host = MemoryInstance.file(shape.create(), seed % 3 == 0 ? 1 : 4096);
     List<StressGuest> guests = new ArrayList<>();
     try (TestImage image = TestImage.open(host, backing, options)) {
       for (int thread = 0; thread < THREADS; thread++) {

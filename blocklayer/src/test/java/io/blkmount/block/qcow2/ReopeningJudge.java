@@ -43,8 +43,7 @@ final class ReopeningJudge implements Judge {
 
   /** Zeroes every other 8 KiB, which frees, allocates and copies. */
   private void workOn(PagedBytes state, String where) {
-    MemoryInstance host =
-        new MemoryInstance(state.copy(), MemoryInstance.ofLength(0).limits(), MemoryInstance.FILE);
+    MemoryInstance host = MemoryInstance.file(state.copy(), 1);
     try (TestImage image = TestImage.open(host, backing)) {
       for (long at = 0; at + 8192 <= image.io().length(); at += 16384) {
         image.io().writeZeroes(at, 8192, WriteFlags.MAY_UNMAP);

@@ -28,17 +28,23 @@ public final class CrashInstance extends ForwardingInstance {
   private final List<Event> events = new ArrayList<>();
 
   /**
-   * Creates a file.
+   * Creates a file with byte granularity.
    *
    * @param content its bytes, all durable; not changed
    */
   public CrashInstance(PagedBytes content) {
-    this(content.copy(), MemoryInstance.ofLength(0));
+    this(content, 1);
   }
 
-  private CrashInstance(PagedBytes start, MemoryInstance model) {
-    super(new MemoryInstance(start.copy(), model.limits(), model.support()));
-    this.start = start;
+  /**
+   * Creates a file.
+   *
+   * @param content its bytes, all durable; not changed
+   * @param alignment of every request, a power of two
+   */
+  public CrashInstance(PagedBytes content, int alignment) {
+    super(MemoryInstance.file(content.copy(), alignment));
+    this.start = content.copy();
   }
 
   /** Returns the log up to now. */

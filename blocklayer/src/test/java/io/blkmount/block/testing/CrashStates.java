@@ -5,6 +5,7 @@ import io.blkmount.block.testing.CrashLog.Event;
 import io.blkmount.block.testing.CrashLog.Flush;
 import io.blkmount.block.testing.CrashLog.Mark;
 import io.blkmount.block.testing.CrashLog.Write;
+import io.blkmount.block.testing.CrashLog.Zero;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
@@ -27,7 +28,7 @@ public final class CrashStates {
     KEEP_ONE,
     /** A random part of the pending operations. */
     SUBSET,
-    /** Some units of the last operation, all before it. */
+    /** Some units of one operation, and all before it or all others. */
     TORN
   }
 
@@ -162,9 +163,7 @@ public final class CrashStates {
 
   /** Emits states in which one write was torn: first half, second half, every other unit. */
   private void torn(int position, int index) {
-    if (!(log.events().get(pending.get(index)) instanceof Write write)) {
-      return;
-    }
+    Write write = asWrite(log.events().get(pending.get(index)));
     int granule = log.granule(write.offset());
     int units = (write.data().length + granule - 1) / granule;
     IntPredicate[] shapes = {
@@ -180,6 +179,14 @@ public final class CrashStates {
         judge.judge(state, Kind.TORN, position);
       }
     }
+  }
+
+  /** Returns what an event did to the bytes, apart from the length of the file. */
+  private static Write asWrite(Event event) {
+    if (event instanceof Zero zero) {
+      return new Write(zero.offset(), new byte[Math.toIntExact(zero.length())]);
+    }
+    return event instanceof Write write ? write : new Write(0, new byte[0]);
   }
 
   private static void tear(PagedBytes state, Write write, int granule, IntPredicate keep) {

@@ -95,6 +95,16 @@ public final class MemoryInstance implements DriverInstance {
     return new MemoryInstance(new PagedBytes(length), fileLimits(alignment), FILE);
   }
 
+  /**
+   * Returns a growable file.
+   *
+   * @param content its bytes; nobody else uses it from here on
+   * @param alignment of every request, a power of two
+   */
+  public static MemoryInstance file(PagedBytes content, int alignment) {
+    return new MemoryInstance(content, fileLimits(alignment), FILE);
+  }
+
   private static BlockLimits fileLimits(int alignment) {
     return BlockLimits.ofBlocks(alignment, 1);
   }
