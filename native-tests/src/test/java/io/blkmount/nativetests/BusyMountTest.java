@@ -56,7 +56,7 @@ final class BusyMountTest {
     assertThat(result.exitCode()).isEqualTo(1);
     assertThat(result.errors()).contains("busy", "" + inside.pid(), "cat");
     inside.destroyForcibly().waitFor();
-    mount.unmount();
+    mount.unmountByCommand();
   }
 
   @ParameterizedTest(name = "{0}")

@@ -55,7 +55,7 @@ final class FioVerifyTest {
         "--numjobs=1",
         "--bsrange=1001-50000",
         "--bs_unaligned=1",
-        "--io_size=24m");
+        "--io_size=12m");
 
     mount.unmount();
     requireClean(image);
@@ -69,7 +69,7 @@ final class FioVerifyTest {
                 "--name=verify",
                 "--filename=" + disk,
                 "--rw=randwrite",
-                "--size=32m",
+                "--size=16m",
                 "--verify=crc32c",
                 "--verify_fatal=1",
                 "--verify_state_save=0",
@@ -88,17 +88,17 @@ final class FioVerifyTest {
   private Path image(String shape) throws IOException {
     switch (shape) {
       case "raw":
-        Shell.run("truncate", "-s", "32M", bench.path("disk.img")).requireSuccess();
+        Shell.run("truncate", "-s", "16M", bench.path("disk.img")).requireSuccess();
         return bench.path("disk.img");
       case "small":
-        return bench.qcow2("disk.qcow2", "32M", "-o", "cluster_size=512");
+        return bench.qcow2("disk.qcow2", "16M", "-o", "cluster_size=512");
       case "overlay":
-        bench.randomFile("base.raw", 20 << 20, 1);
+        bench.randomFile("base.raw", 10 << 20, 1);
         Path top = bench.overlay("disk.qcow2", "base.raw", "raw");
-        QemuImg.img("resize", "-q", top, "32M");
+        QemuImg.img("resize", "-q", top, "16M");
         return top;
       default:
-        return bench.qcow2("disk.qcow2", "32M");
+        return bench.qcow2("disk.qcow2", "16M");
     }
   }
 

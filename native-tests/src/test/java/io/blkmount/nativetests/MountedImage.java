@@ -139,8 +139,14 @@ final class MountedImage implements AutoCloseable {
     return Files.exists(logFile) ? read(logFile) : "";
   }
 
-  /** Unmounts with our own command, which must succeed and return only when the server is gone. */
+  /** Unmounts as anybody may, and waits until the server is gone. */
   void unmount() {
+    Shell.run(END_TIMEOUT, "umount", mountPoint).requireSuccess();
+    awaitEnd();
+  }
+
+  /** Unmounts with our own command, which must return only when the server is gone. */
+  void unmountByCommand() {
     Shell.run(END_TIMEOUT, Project.launcher(), "--unmount", mountPoint).requireSuccess();
     assertThat(MountTable.contains(mountPoint)).as("mounted after --unmount").isFalse();
     assertThat(isServed()).as("server alive after --unmount returned").isFalse();

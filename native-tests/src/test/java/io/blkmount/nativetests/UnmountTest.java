@@ -43,7 +43,7 @@ final class UnmountTest {
     MountedImage mount = bench.mount(image);
     Shell.run("cp", source, mount.disk()).requireSuccess();
 
-    mount.unmount();
+    mount.unmountByCommand();
 
     requireEnded(mount);
   }
@@ -66,7 +66,7 @@ final class UnmountTest {
     MountedImage mount = bench.mount(image);
     assertThat(bench.path("server0.pid")).hasContent("" + mount.pid());
 
-    mount.unmount();
+    mount.unmountByCommand();
 
     assertThat(bench.path("server0.pid")).doesNotExist();
   }
