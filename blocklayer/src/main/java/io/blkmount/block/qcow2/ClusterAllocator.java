@@ -2,9 +2,9 @@
 package io.blkmount.block.qcow2;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
-import io.blkmount.block.bytes.Alignment;
 import io.blkmount.block.driver.WriteFlags;
-import io.blkmount.block.error.CorruptImageException;
+import io.blkmount.block.error.BlockError;
+import io.blkmount.block.error.BlockException;
 import java.io.IOException;
 import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
@@ -17,6 +17,9 @@ final class ClusterAllocator {
   private final Metadata metadata;
   private final Refcounts refcounts;
   private final RefcountTableGrowth tableGrowth;
+
+  /** How many clusters a device holds; no limit for a file. */
+  private final long maxClusters;
 
   /** The metadata lock. */
   private final ReentrantLock lock;
@@ -35,7 +38,10 @@ final class ClusterAllocator {
   @GuardedBy("lock")
   private long reservedEnd;
 
-  /** One past the highest cluster that was ever in use; above it the file was never written. */
+  /**
+   * One past the highest cluster that was ever in use: above it a file was never written. On a
+   * device, one past the highest that was taken since it was opened.
+   */
   @GuardedBy("lock")
   private long highWater;
 
@@ -45,9 +51,10 @@ final class ClusterAllocator {
     this.lock = metadata.lock();
     this.refcounts = refcounts;
     this.tableGrowth = tableGrowth;
-    this.highWater =
-        Alignment.up(fileLength, metadata.geometry().clusterSize())
-            >> metadata.geometry().clusterBits();
+    int bits = metadata.geometry().clusterBits();
+    boolean growable = metadata.file().support().growable();
+    this.maxClusters = growable ? Long.MAX_VALUE : fileLength >> bits;
+    this.highWater = growable ? metadata.geometry().clusterEnd(fileLength) >> bits : 0;
   }
 
   /**
@@ -93,6 +100,7 @@ final class ClusterAllocator {
 
   /** Takes free clusters of one slice of refcounts; null when there is none from there on. */
   private @Nullable Allocated allocateInSlice(long candidate, int maxClusters) throws IOException {
+    refcounts.requireBlock(candidate);
     try (Slice slice = refcounts.pin(candidate)) {
       lock.lock();
       try {
@@ -111,10 +119,19 @@ final class ClusterAllocator {
     }
   }
 
+  private void requireRoom(long cluster) throws BlockException {
+    if (cluster >= maxClusters) {
+      throw new BlockException(
+          BlockError.NO_SPACE,
+          metadata.file().name() + ": all " + maxClusters + " clusters are used");
+    }
+  }
+
   @GuardedBy("lock")
-  private Allocated take(Slice slice, long first, long limit) throws CorruptImageException {
+  private Allocated take(Slice slice, long first, long limit) throws BlockException {
+    requireRoom(first);
     long end = first;
-    while (end < limit && isFree(slice, end)) {
+    while (end < Math.min(limit, maxClusters) && isFree(slice, end)) {
       end++;
     }
     int bits = metadata.geometry().clusterBits();
@@ -163,6 +180,7 @@ final class ClusterAllocator {
   private void placeBlock(long cluster, long place) throws IOException {
     ClusterGeometry geometry = metadata.geometry();
     long hostOffset = place << geometry.clusterBits();
+    requireRoom(place);
     metadata.guard().requireFree("new refcount block", hostOffset, geometry.clusterSize());
     metadata.file().writeZeroes(hostOffset, geometry.clusterSize(), WriteFlags.NONE);
     long inBlock = (place % refcounts.perBlock()) / refcounts.perSlice() * geometry.sliceSize();

@@ -47,7 +47,7 @@ record ClusterGeometry(int clusterBits) {
 
   /** Returns how many L1 entries a disk of {@code length} bytes needs. */
   long l1EntriesFor(long length) {
-    return Math.addExact(length, l2Span() - 1) >>> (clusterBits + clusterBits - ENTRY_SHIFT);
+    return length == 0 ? 0 : ((length - 1) >>> (clusterBits + clusterBits - ENTRY_SHIFT)) + 1;
   }
 
   int l2Index(long guestOffset) {

@@ -73,7 +73,8 @@ final class ClusterLookup {
     int clusters = 1;
     switch (kind) {
       case NORMAL, ZERO_ALLOCATED -> {
-        hostOffset = requireAligned(entry, guestOffset) + inCluster;
+        requireSound(entry, kind);
+        hostOffset = L2Entry.hostOffset(entry) + inCluster;
         clusters = countStored(slice, index, entry, inCluster + maxLength);
       }
       case UNALLOCATED, ZERO_PLAIN ->
@@ -84,21 +85,26 @@ final class ClusterLookup {
     return new ClusterRun(kind, guestOffset, length, hostOffset, L2Entry.isCopied(entry), entry);
   }
 
-  private long requireAligned(long entry, long guestOffset) throws CorruptImageException {
+  /**
+   * Checks where an entry points to.
+   *
+   * @throws CorruptImageException if no cluster can be there
+   */
+  void requireSound(long entry, L2Entry.Kind kind) throws CorruptImageException {
+    if (kind == L2Entry.Kind.COMPRESSED) {
+      return;
+    }
     long hostOffset = L2Entry.hostOffset(entry);
-    if (L2Entry.hasReservedBits(entry)) {
+    if (hostOffset != 0 && L2Entry.hasReservedBits(entry)) {
       throw new CorruptImageException(
-          "L2 entry of guest offset 0x" + Long.toHexString(guestOffset),
-          hostOffset,
-          "reserved bits are set: 0x" + Long.toHexString(entry));
+          "data cluster", hostOffset, "reserved bits are set: 0x" + Long.toHexString(entry));
     }
     if (!geometry.isClusterAligned(hostOffset)) {
       throw new CorruptImageException(
-          "data cluster of guest offset 0x" + Long.toHexString(guestOffset),
+          "data cluster",
           hostOffset,
           "not a multiple of the cluster size " + geometry.clusterSize());
     }
-    return hostOffset;
   }
 
   /** Counts entries that go on where the one before ends, flags and all. */

@@ -79,27 +79,27 @@ final class ClusterWriter {
 
   private int place(ClusterRun run, ByteBuffer source) throws IOException {
     try (Slice slice = l2Tables.pinForChange(run.guestOffset())) {
-      if (run.kind() == L2Entry.Kind.ZERO_ALLOCATED && run.copied()) {
-        HostRun reserve = reserveOf(run);
-        requireWritable(run.hostOffset(), run.length());
-        return writeAndLink(slice, run, new ClusterAllocator.Allocated(reserve, false), source);
-      }
       int clusters = (int) geometry.clustersTouched(run.guestOffset(), run.length());
-      ClusterAllocator.Allocated taken = allocator.allocate(clusters);
-      return writeOrGiveBack(slice, run, taken, source);
+      ClusterAllocator.Allocated target;
+      int length;
+      if (run.kind() == L2Entry.Kind.ZERO_ALLOCATED && run.copied()) {
+        requireWritable(run.hostOffset(), run.length());
+        HostRun reserve = new HostRun(geometry.clusterStart(run.hostOffset()), clusters);
+        target = new ClusterAllocator.Allocated(reserve, false);
+        length = fill(run, target, source);
+      } else {
+        target = allocator.allocate(clusters);
+        length = fillOrGiveBack(run, target, source);
+      }
+      link(slice, geometry.indexInSlice(run.guestOffset()), target.run());
+      return length;
     }
   }
 
-  private HostRun reserveOf(ClusterRun run) {
-    int clusters = (int) geometry.clustersTouched(run.guestOffset(), run.length());
-    return new HostRun(geometry.clusterStart(run.hostOffset()), clusters);
-  }
-
-  private int writeOrGiveBack(
-      Slice slice, ClusterRun run, ClusterAllocator.Allocated taken, ByteBuffer source)
+  private int fillOrGiveBack(ClusterRun run, ClusterAllocator.Allocated taken, ByteBuffer source)
       throws IOException {
     try {
-      return writeAndLink(slice, run, taken, source);
+      return fill(run, taken, source);
     } catch (IOException | RuntimeException | Error e) {
       try {
         allocator.giveBack(taken.run());
@@ -110,14 +110,13 @@ final class ClusterWriter {
     }
   }
 
-  private int writeAndLink(
-      Slice slice, ClusterRun run, ClusterAllocator.Allocated taken, ByteBuffer source)
+  /** Writes data and edges into clusters that nothing points to yet; returns how much data. */
+  private int fill(ClusterRun run, ClusterAllocator.Allocated target, ByteBuffer source)
       throws IOException {
     int inCluster = geometry.offsetInCluster(run.guestOffset());
-    long room = ((long) taken.run().clusterCount() << geometry.clusterBits()) - inCluster;
+    long room = ((long) target.run().clusterCount() << geometry.clusterBits()) - inCluster;
     int length = (int) Math.min(run.length(), room);
-    copyOnWrite.write(run, taken, source, length);
-    link(slice, geometry.indexInSlice(run.guestOffset()), taken.run());
+    copyOnWrite.write(run, target, source, length);
     return length;
   }
 

@@ -33,12 +33,19 @@ final class DirtySlices {
     sorted.sort(Comparator.comparingLong(Slice::hostOffset));
     DirtySlices result = new DirtySlices(cache, sorted);
     for (Slice slice : sorted) {
-      boolean pinned = slice.tryPin();
-      assert pinned : "a dirty slice is never thrown out";
       result.copies.put(slice.buffer().duplicate());
-      slice.setDirty(false);
     }
     return result;
+  }
+
+  /** Returns the slices, in order of host offset. */
+  List<Slice> slices() {
+    return slices;
+  }
+
+  /** Calls the slices clean from the moment of the copy on; the caller still holds the lock. */
+  void commit() {
+    cache.becameClean(this);
   }
 
   boolean isEmpty() {

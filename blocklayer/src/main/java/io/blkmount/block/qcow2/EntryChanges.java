@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.blkmount.block.qcow2;
 
+import io.blkmount.block.error.CorruptImageException;
 import java.io.IOException;
 
 /**
@@ -73,10 +74,12 @@ final class EntryChanges {
     }
   }
 
-  private void applyTo(Slice slice, int index, Change change) {
+  private void applyTo(Slice slice, int index, Change change) throws CorruptImageException {
     long before = slice.entry(index);
-    long after = change.apply(before, L2Entry.kind(before, metadata.isVersion3()));
+    L2Entry.Kind kind = L2Entry.kind(before, metadata.isVersion3());
+    long after = change.apply(before, kind);
     if (after != before) {
+      lookup.requireSound(before, kind);
       slice.setEntry(index, after);
       if (L2Entry.hostOffset(after) == 0) {
         freed.addOf(before);

@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.blkmount.block.qcow2;
 
+import io.blkmount.block.error.CorruptImageException;
 import java.io.IOException;
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Collection;
+import java.util.Deque;
 import java.util.List;
 
 /**
@@ -111,17 +115,35 @@ final class FreedClusters {
    * @throws IOException if a refcount cannot be changed; what is left is tried again next time
    */
   boolean reclaim() throws IOException {
-    List<Dropped> ready = takeReady();
-    int done = 0;
+    Deque<Dropped> ready = new ArrayDeque<>(takeReady());
+    boolean any = !ready.isEmpty();
     try {
-      while (done < ready.size()) {
-        free(ready.get(done));
-        done++;
+      while (!ready.isEmpty()) {
+        freeStart(ready);
       }
     } finally {
-      keep(ready.subList(done, ready.size()));
+      keep(ready);
     }
-    return done > 0;
+    return any;
+  }
+
+  /** Frees what one slice of refcounts counts of the first run; the rest of it stays first. */
+  private void freeStart(Deque<Dropped> ready) throws IOException {
+    Dropped dropped = ready.removeFirst();
+    long first = dropped.firstCluster();
+    long end = first + dropped.clusterCount();
+    long stop = Math.min(end, first - first % refcounts.perSlice() + refcounts.perSlice());
+    if (stop < end) {
+      ready.addFirst(new Dropped(stop, end - stop, dropped.epoch()));
+    }
+    try {
+      free(first, stop);
+    } catch (CorruptImageException e) {
+      throw e; // tried again it would fail again: what is wrong with it, check finds as a leak
+    } catch (IOException | RuntimeException | Error e) {
+      ready.addFirst(new Dropped(first, stop - first, dropped.epoch()));
+      throw e;
+    }
   }
 
   private List<Dropped> takeReady() {
@@ -140,7 +162,7 @@ final class FreedClusters {
     }
   }
 
-  private void keep(List<Dropped> left) {
+  private void keep(Collection<Dropped> left) {
     if (!left.isEmpty()) {
       metadata.lock().lock();
       try {
@@ -151,9 +173,12 @@ final class FreedClusters {
     }
   }
 
-  private void free(Dropped dropped) throws IOException {
-    long end = dropped.firstCluster() + dropped.clusterCount();
-    for (long first = dropped.firstCluster(), next; first < end; first = next) {
+  private void free(long firstCluster, long end) throws IOException {
+    int bits = metadata.geometry().clusterBits();
+    metadata
+        .guard()
+        .requireFree("dropped cluster", firstCluster << bits, (end - firstCluster) << bits);
+    for (long first = firstCluster, next; first < end; first = next) {
       boolean last = refcounts.get(first) == 1;
       next = first + 1;
       while (next < end && (refcounts.get(next) == 1) == last) {
@@ -163,7 +188,7 @@ final class FreedClusters {
         punch(first, next - first);
       }
     }
-    refcounts.adjust(dropped.firstCluster(), dropped.clusterCount(), -1);
+    refcounts.adjust(firstCluster, end - firstCluster, -1);
   }
 
   /** Gives space back if the file's discard mode says so; a failure costs space, not data. */

@@ -103,20 +103,19 @@ final class MetadataCache {
       memory.giveBack(fresh.buffer());
       return null;
     }
-    IOException failure = read(fresh);
+    IOException failure = readAndKeep(fresh);
     if (failure != null) {
-      slices.remove(hostOffset, fresh);
-      fresh.finishLoading(failure); // its memory is not reused: others may still look at the slice
+      slices.remove(hostOffset, fresh); // its memory is not reused: others may still look at it
+    }
+    fresh.finishLoading(failure);
+    if (failure != null) {
       throw failure;
     }
-    synchronized (ring) {
-      ring.add(fresh);
-    }
-    fresh.finishLoading(null);
     return fresh;
   }
 
-  private @Nullable IOException read(Slice slice) {
+  /** Reads a slice and enters it for eviction; returns what stopped it, whatever that was. */
+  private @Nullable IOException readAndKeep(Slice slice) {
     try {
       long table = slice.hostOffset() & -clusterSize;
       if (table >= file.length()) {
@@ -124,6 +123,9 @@ final class MetadataCache {
             what, table, "past the end of the file, whose length is " + file.length());
       }
       file.read(slice.hostOffset(), slice.buffer().duplicate());
+      synchronized (ring) {
+        ring.add(slice);
+      }
       return null;
     } catch (IOException e) {
       return e;
@@ -157,11 +159,15 @@ final class MetadataCache {
     memory.giveBack(slice.buffer());
   }
 
-  /** Notes that a pinned slice is newer than the disk; the caller holds the metadata lock. */
+  /**
+   * Notes that a pinned slice is newer than the disk; the caller holds the metadata lock. From then
+   * on it has a pin of its own, which goes with the copy when it is written.
+   */
   void markDirty(Slice slice) {
     if (!slice.isDirty()) {
-      slice.setDirty(true);
       dirty.add(slice);
+      slice.pinAgain();
+      slice.setDirty(true);
       dirtyCount = dirty.size();
     }
   }
@@ -172,14 +178,18 @@ final class MetadataCache {
   }
 
   /**
-   * Copies what is dirty, in order of host offset, and calls it clean; the caller holds the
-   * metadata lock. The slices stay pinned until the copies are released.
+   * Copies what is dirty, in order of host offset; the caller holds the metadata lock and calls
+   * {@link DirtySlices#commit} before it lets go of it. Until then nothing has changed.
    */
-  DirtySlices takeDirty() {
-    DirtySlices copies = DirtySlices.copyOf(this, dirty);
+  DirtySlices copyDirty() {
+    return DirtySlices.copyOf(this, dirty);
+  }
+
+  /** Calls copied slices clean; their pins go with the copies. The metadata lock is held. */
+  void becameClean(DirtySlices copies) {
+    copies.slices().forEach(slice -> slice.setDirty(false));
     dirty.clear();
     dirtyCount = 0;
-    return copies;
   }
 
   /** Forgets all clean slices; the caller lets no request run. */

@@ -66,11 +66,22 @@ final class MetadataWriteback {
 
   /** Does {@link #flush} if so much has piled up that memory or the caches would suffer. */
   void runIfDue() throws IOException {
-    if (metadata.l2Cache().dirtyCount() > maxDirtyL2
-        || metadata.refcountCache().dirtyCount() > maxDirtyRefcounts
-        || freed.freshCount() > MAX_DROPPED) {
-      writeDirty();
+    if (isDue()) {
+      lock.lock();
+      try {
+        if (isDue()) { // else somebody has just done it
+          writeChanges();
+        }
+      } finally {
+        lock.unlock();
+      }
     }
+  }
+
+  private boolean isDue() {
+    return metadata.l2Cache().dirtyCount() > maxDirtyL2
+        || metadata.refcountCache().dirtyCount() > maxDirtyRefcounts
+        || freed.freshCount() > MAX_DROPPED;
   }
 
   /** Writes what has changed, and then does {@code action} before anybody else can write. */
@@ -112,6 +123,7 @@ final class MetadataWriteback {
     snapshot.refcounts.writeTo(metadata.file());
     metadata.file().flush();
     if (!snapshot.refcountTable.isEmpty()) {
+      snapshot.refcountTable.requireArea(metadata.guard(), OverlapGuard.Area.REFCOUNT_TABLE);
       snapshot.refcountTable.writeTo(metadata.file());
       metadata.file().flush();
     }
@@ -121,6 +133,7 @@ final class MetadataWriteback {
       metadata.file().flush();
     }
     if (!snapshot.l1.isEmpty()) {
+      snapshot.l1.requireArea(metadata.guard(), OverlapGuard.Area.L1_TABLE);
       snapshot.l1.writeTo(metadata.file());
       metadata.file().flush();
     }
@@ -137,7 +150,8 @@ final class MetadataWriteback {
     DirtySlices slices;
     metadata.lock().lock();
     try {
-      slices = metadata.refcountCache().takeDirty();
+      slices = metadata.refcountCache().copyDirty();
+      slices.commit();
     } finally {
       metadata.lock().unlock();
     }
@@ -180,15 +194,20 @@ final class MetadataWriteback {
     }
   }
 
+  /** Copies everything first: if there is no memory for that, all of it is still dirty. */
   private Snapshot takeSnapshot() {
     metadata.lock().lock();
     try {
-      return new Snapshot(
-          metadata.refcountCache().takeDirty(),
-          metadata.refcountTable().takeDirty(),
-          metadata.l2Cache().takeDirty(),
-          metadata.l1().takeDirty(),
-          freed.takeFresh());
+      DirtySlices refcounts = metadata.refcountCache().copyDirty();
+      RootTable.Dirty refcountTable = metadata.refcountTable().copyDirty();
+      DirtySlices l2 = metadata.l2Cache().copyDirty();
+      RootTable.Dirty l1 = metadata.l1().copyDirty();
+      Snapshot snapshot = new Snapshot(refcounts, refcountTable, l2, l1, freed.takeFresh());
+      refcounts.commit();
+      refcountTable.commit();
+      l2.commit();
+      l1.commit();
+      return snapshot;
     } finally {
       metadata.lock().unlock();
     }

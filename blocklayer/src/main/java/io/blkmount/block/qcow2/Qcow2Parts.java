@@ -43,7 +43,7 @@ record Qcow2Parts(
     EntryChanges changes = new EntryChanges(metadata, lookup, l2Tables, freed, writeback);
     ZeroClusters zeroClusters = new ZeroClusters(metadata, lookup, content, changes);
     SpaceReservation reservation =
-        new SpaceReservation(metadata, lookup, content, writer, allocator, l2Tables);
+        new SpaceReservation(metadata, lookup, content, writer, allocator, l2Tables, writeback);
     Qcow2Resizer resizer =
         new Qcow2Resizer(
             metadata, allocator, content, lookup, writer, zeroClusters, freed, writeback);

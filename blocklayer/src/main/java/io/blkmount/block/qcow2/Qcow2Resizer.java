@@ -133,7 +133,9 @@ final class Qcow2Resizer {
   /** Brings the new table up to date, which the old one is on disk, and switches. */
   private void switchL1(RootTable grown) throws IOException {
     RootTable old = metadata.l1();
-    copyL1(grown).writeTo(metadata.file());
+    RootTable.Dirty entries = copyL1(grown);
+    writeback.writeDirty(); // refcounts and tables that these entries need; the old L1 still counts
+    entries.writeTo(metadata.file());
     metadata.file().flush();
     new HeaderFields(metadata).switchL1Table(old, grown);
     metadata.guard().remove(old.hostOffset(), old.byteCount());
@@ -156,6 +158,7 @@ final class Qcow2Resizer {
     if (firstWhole > oldLength && !readsZero(oldLength)) {
       writeZeros(oldLength, firstWhole);
     }
+    forgetLeftovers(oldLength, length);
     long visibleEnd = Math.min(length, content.backingLength());
     if (visibleEnd > firstWhole) {
       long end = geometry.clusterEnd(visibleEnd);
@@ -166,6 +169,15 @@ final class Qcow2Resizer {
       }
     }
     writeback.flush(); // before the header: a power cut must not show the backing file
+  }
+
+  /** A shrink that a power cut or a failure ended leaves entries past the end. */
+  private void forgetLeftovers(long oldLength, long length) throws IOException {
+    long firstWhole = geometry.clusterEnd(oldLength);
+    long end = geometry.clusterEnd(length);
+    if (firstWhole < end) {
+      zeroClusters.forget(firstWhole, end);
+    }
   }
 
   private boolean readsZero(long guestOffset) throws IOException {

@@ -50,10 +50,10 @@ final class RefcountTableGrowth {
     metadata
         .guard()
         .requireFree("new refcount table", plan.first << bits, plan.clusterCount() << bits);
+    usedUntil.accept(plan.first + plan.clusterCount()); // before a byte of it is written
     RootTable table = writeNew(old, plan);
     new HeaderFields(metadata).switchRefcountTable(old, table);
     switchTo(table, old, plan);
-    usedUntil.accept(plan.first + plan.clusterCount());
   }
 
   /**

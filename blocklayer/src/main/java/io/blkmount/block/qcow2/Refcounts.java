@@ -97,6 +97,7 @@ final class Refcounts {
     if (blockOffset(first) == 0) {
       throw belowZero(first, 0);
     }
+    requireBlock(first);
     try (Slice slice = pin(first)) {
       metadata.lock().lock();
       try {
@@ -106,6 +107,11 @@ final class Refcounts {
         metadata.lock().unlock();
       }
     }
+  }
+
+  /** Fails if what counts {@code cluster} is something else, too: it is about to be changed. */
+  void requireBlock(long cluster) throws CorruptImageException {
+    metadata.guard().requireArea(blockOffset(cluster), OverlapGuard.Area.REFCOUNT_BLOCK);
   }
 
   private void requireAdjustable(Slice slice, long first, int count, int delta)

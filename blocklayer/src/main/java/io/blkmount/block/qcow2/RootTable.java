@@ -4,6 +4,7 @@ package io.blkmount.block.qcow2;
 import io.blkmount.block.bytes.BouncePool;
 import io.blkmount.block.driver.BlockIo;
 import io.blkmount.block.driver.WriteFlags;
+import io.blkmount.block.error.CorruptImageException;
 import java.io.IOException;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
@@ -93,8 +94,17 @@ final class RootTable {
 
   /** Copies what is dirty and calls it clean; the caller holds the metadata lock. */
   Dirty takeDirty() {
+    Dirty dirty = copyDirty();
+    dirty.commit();
+    return dirty;
+  }
+
+  /**
+   * Copies what is dirty; the caller holds the metadata lock and calls {@link Dirty#commit} before
+   * it lets go of it. Until then nothing has changed.
+   */
+  Dirty copyDirty() {
     BitSet sectors = (BitSet) dirtySectors.clone();
-    dirtySectors.clear();
     ByteBuffer copies = ByteBuffer.allocateDirect(sectors.cardinality() * SECTOR);
     sectors.stream().forEach(sector -> copies.put(sector(sector)));
     return new Dirty(this, sectors, copies.flip());
@@ -115,6 +125,18 @@ final class RootTable {
   record Dirty(RootTable table, BitSet sectors, ByteBuffer copies) {
     boolean isEmpty() {
       return sectors.isEmpty();
+    }
+
+    /** Calls the sectors clean from the moment of the copy on; the caller still holds the lock. */
+    void commit() {
+      table.dirtySectors.andNot(sectors);
+    }
+
+    /** Fails if one of the sectors lies in a cluster that holds something else, too. */
+    void requireArea(OverlapGuard guard, OverlapGuard.Area area) throws CorruptImageException {
+      for (int i = sectors.nextSetBit(0); i >= 0; i = sectors.nextSetBit(i + 1)) {
+        guard.requireArea(table.hostOffset + (long) i * SECTOR, area);
+      }
     }
 
     /** Writes the copies to their places. */

@@ -39,8 +39,8 @@ final class Slice implements AutoCloseable {
   private volatile boolean loaded;
   private volatile @Nullable IOException failure;
 
-  /** Whether memory is newer than the disk; set under the metadata lock by whoever holds a pin. */
-  private volatile boolean dirty;
+  /** Whether memory is newer than the disk; used under the metadata lock only. */
+  private boolean dirty;
 
   /** Whether the clock hand has passed since the last use. */
   private volatile boolean used = true;
@@ -92,6 +92,13 @@ final class Slice implements AutoCloseable {
     return false;
   }
 
+  /** Takes another pin; the caller holds one already. */
+  void pinAgain() {
+    if (!tryPin()) {
+      throw new IllegalStateException("slice at " + hostOffset + " is pinned and thrown out");
+    }
+  }
+
   /** Gives a pin back. */
   @Override
   public void close() {
@@ -99,20 +106,13 @@ final class Slice implements AutoCloseable {
     assert before > 0 : before;
   }
 
-  /** Starts to throw the slice out if it is clean, unpinned and not recently used. */
+  /** Starts to throw the slice out if it is unpinned and not recently used. */
   boolean tryEvict() {
     if (used) {
       used = false;
       return false;
     }
-    if (dirty || !PINS.compareAndSet(this, 0, EVICTED)) {
-      return false;
-    }
-    if (dirty) { // a writer marked it and unpinned between the two looks
-      PINS.setVolatile(this, 0);
-      return false;
-    }
-    return true;
+    return PINS.compareAndSet(this, 0, EVICTED); // a dirty slice has a pin of its own
   }
 
   /** Says that the bytes are there, or why not, and wakes who waits for them. */

@@ -24,6 +24,7 @@ final class SpaceReservation {
   private final ClusterWriter writer;
   private final ClusterAllocator allocator;
   private final L2Tables l2Tables;
+  private final MetadataWriteback writeback;
 
   SpaceReservation(
       Metadata metadata,
@@ -31,7 +32,8 @@ final class SpaceReservation {
       ClusterContent content,
       ClusterWriter writer,
       ClusterAllocator allocator,
-      L2Tables l2Tables) {
+      L2Tables l2Tables,
+      MetadataWriteback writeback) {
     this.metadata = metadata;
     this.geometry = metadata.geometry();
     this.lookup = lookup;
@@ -39,6 +41,7 @@ final class SpaceReservation {
     this.writer = writer;
     this.allocator = allocator;
     this.l2Tables = l2Tables;
+    this.writeback = writeback;
   }
 
   /**
@@ -50,6 +53,7 @@ final class SpaceReservation {
    */
   void reserve(long guestOffset, long guestEnd) throws IOException {
     for (long at = geometry.clusterStart(guestOffset); at < guestEnd; ) {
+      writeback.runIfDue();
       ClusterRun run = lookup.find(at, Math.min(guestEnd, geometry.sliceSpanEnd(at)) - at);
       at += reserveRun(run);
     }

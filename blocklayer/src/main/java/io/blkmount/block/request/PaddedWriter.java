@@ -54,7 +54,9 @@ final class PaddedWriter {
       return;
     }
     long oldLength = instance.length();
-    boolean growsTooFar = Alignment.up(end, alignment) > oldLength;
+    // Only a padded tail: cutting after a whole one would take along what others append meanwhile.
+    boolean growsTooFar =
+        !Alignment.isAligned(end, alignment) && Alignment.up(end, alignment) > oldLength;
     try {
       writePadded(offset, source, flags);
     } catch (IOException | RuntimeException | Error failure) {
