@@ -24,6 +24,12 @@ public final class Main {
     } catch (CommandFailure e) {
       terminal.complain(String.valueOf(e.getMessage()));
       return e.exitCode();
+    } catch (RuntimeException | Error e) {
+      // A bug of ours; the trace is for the report of it. Threads that serve must not keep the
+      // process.
+      terminal.complain("internal error: " + e);
+      e.printStackTrace();
+      return ExitCode.FAILED;
     }
   }
 

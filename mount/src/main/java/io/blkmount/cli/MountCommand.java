@@ -42,8 +42,12 @@ final class MountCommand {
     LibFuse.require();
     MountPoint mountPoint = MountPoint.check(request.mountPoint(), request.images());
     ServerLog.open(sink(request.server()), request.server().level());
+    ServerProcess.nameThisOne();
     try {
       return new MountCommand(request, terminal).serve(mountPoint, greeting);
+    } catch (RuntimeException | Error e) {
+      LOGGER.log(Level.ERROR, "internal error", e);
+      throw e;
     } finally {
       ServerLog.close();
     }

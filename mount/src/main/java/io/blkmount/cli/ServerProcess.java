@@ -2,6 +2,7 @@
 package io.blkmount.cli;
 
 import java.io.IOException;
+import java.lang.System.Logger.Level;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
@@ -19,9 +20,19 @@ import org.jspecify.annotations.Nullable;
  * @param startTime in clock ticks since boot; a later process with the same id has another one
  */
 record ServerProcess(long pid, String startTime) {
-  private static final String COMMAND = "java";
+  private static final String NAME = "blkmount";
   private static final int FIELDS_BEFORE_THREAD_COUNT = 17;
   private static final int FIELDS_BEFORE_START_TIME = 19;
+
+  /** Makes this process show as {@code blkmount} where others look, such as ps(1); not as java. */
+  static void nameThisOne() {
+    try {
+      Files.writeString(Path.of("/proc/self/comm"), NAME);
+    } catch (IOException e) {
+      System.getLogger(ServerProcess.class.getName())
+          .log(Level.WARNING, "cannot name the process: --unmount will not find it", e);
+    }
+  }
 
   /**
    * Returns the name of the thread; at most 15 bytes, the kernel keeps no more.
@@ -38,7 +49,7 @@ record ServerProcess(long pid, String startTime) {
     String wanted = threadName(device);
     try (DirectoryStream<Path> processes = Files.newDirectoryStream(Path.of("/proc"), "[0-9]*")) {
       for (Path process : processes) {
-        if (textOf(process.resolve("comm")).equals(COMMAND) && hasThread(process, wanted)) {
+        if (textOf(process.resolve("comm")).equals(NAME) && hasThread(process, wanted)) {
           String[] stat = statFields(process);
           return stat.length == 0 ? null : new ServerProcess(pidOf(process), startTimeIn(stat));
         }
