@@ -201,14 +201,17 @@ final class Qcow2Resizer {
     metadata.length(length);
   }
 
-  /** Shrinks the header first: what is dropped after that is out of everybody's sight. */
+  /**
+   * Drops the clusters first, durably, then shrinks the header: a failure leaves the old length,
+   * and no power cut leaves clusters past the end that a later growth would show again.
+   */
   private void shrink(long length) throws IOException {
     long end = geometry.clusterEnd(metadata.length());
-    setLength(length);
-    metadata.file().flush();
     long firstWhole = geometry.clusterEnd(length);
     if (firstWhole < end) {
       zeroClusters.forget(firstWhole, end);
+      writeback.writeDirty();
     }
+    setLength(length);
   }
 }
