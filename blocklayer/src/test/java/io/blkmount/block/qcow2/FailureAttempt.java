@@ -29,6 +29,7 @@ final class FailureAttempt {
     DISCARD,
     RESERVE,
     GROW,
+    SHRINK,
     FLUSH
   }
 
@@ -93,12 +94,18 @@ final class FailureAttempt {
       case DISCARD -> image.io().discard(offset, length);
       case RESERVE -> image.pipeline().reserve(offset, length);
       case GROW -> image.pipeline().truncate(grownLength(), Preallocation.OFF);
+      case SHRINK -> image.pipeline().truncate(shrunkLength(), Preallocation.OFF);
       case FLUSH -> image.io().flush();
     }
   }
 
   private int grownLength() {
     return prepared.shape().length() * 5 / 2 / 512 * 512;
+  }
+
+  /** Ends inside a written cluster, so that its rest has to go as well. */
+  private int shrunkLength() {
+    return prepared.shape().clusterSize() * 42 + 512;
   }
 
   private void change(Request what) throws IOException {
@@ -108,17 +115,20 @@ final class FailureAttempt {
       case ZERO, ZERO_UNMAP -> model.writeZeroes(offset, length);
       case DISCARD -> model.discard(offset, length);
       case GROW -> model.truncate(grownLength());
+      case SHRINK -> model.truncate(shrunkLength());
       case RESERVE, FLUSH -> {}
     }
   }
 
   private void checkOutside() throws IOException {
     assertThat(image.io().length()).as(context).isEqualTo(model.length());
-    boolean changes = request != Request.GROW && request != Request.FLUSH;
-    int start = changes && request != Request.RESERVE ? offset : model.length();
-    check(0, start);
-    if (start < model.length()) {
-      check(offset + length, model.length() - offset - length);
+    switch (request) {
+      case WRITE, OVERWRITE, ZERO, ZERO_UNMAP, DISCARD -> {
+        check(0, offset);
+        check(offset + length, model.length() - offset - length);
+      }
+      case SHRINK -> check(0, shrunkLength());
+      case RESERVE, GROW, FLUSH -> check(0, model.length());
     }
   }
 

@@ -19,7 +19,7 @@ import org.jspecify.annotations.Nullable;
 
 /** Random requests of any alignment on an image, each compared with a plain array. */
 final class ModelRun {
-  private static final int MAX_GROWTHS = 3;
+  private static final int MAX_RESIZES = 6;
   private static final int[] HOST_ALIGNMENTS = {1, 512, 4096};
 
   private final String name;
@@ -30,7 +30,7 @@ final class ModelRun {
   private final DiskModel model;
   private MemoryInstance host;
   private TestImage image;
-  private int growths;
+  private int resizes;
   private int step;
 
   /**
@@ -128,8 +128,8 @@ final class ModelRun {
       reopen();
     } else if (kind < 99) {
       image.pipeline().reserve(offset, length);
-    } else if (growths++ < MAX_GROWTHS) {
-      grow();
+    } else if (resizes++ < MAX_RESIZES) {
+      resize();
     }
   }
 
@@ -174,6 +174,20 @@ final class ModelRun {
       byte[] stored = host.content().bytes(extent.hostOffset(), (int) extent.length());
       model.check(offset, ByteBuffer.wrap(stored), this);
     }
+  }
+
+  private void resize() throws IOException {
+    if (random.nextInt(3) == 0) {
+      shrink();
+    } else {
+      grow();
+    }
+  }
+
+  private void shrink() throws IOException {
+    int length = 512 * (1 + model.length() / 1024 + random.nextInt(model.length() / 1024));
+    image.pipeline().truncate(length, Preallocation.OFF);
+    model.truncate(length);
   }
 
   private void grow() throws IOException {
