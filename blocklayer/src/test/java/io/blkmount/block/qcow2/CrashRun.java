@@ -73,14 +73,14 @@ final class CrashRun {
     return this;
   }
 
-  /** Lets one guest thread work; between the rounds the disk grows or is opened again. */
+  /** Lets one guest thread work; between the rounds the disk is resized and opened again. */
   CrashRun run(int requests) throws IOException {
     for (int round = 0; round < ROUNDS; round++) {
       try (TestImage image = TestImage.open(host, backing, options)) {
         CrashWorkload guest = guest(image);
         guest.run(requests / ROUNDS / 2);
-        if (round % 3 == 2) {
-          grow(guest, image);
+        if (round % 3 > 0 && round < 6) {
+          resize(guest, image, round);
         }
         guest.run(requests / ROUNDS / 2);
         if (random.nextBoolean()) {
@@ -95,11 +95,19 @@ final class CrashRun {
     return new CrashWorkload(host, image.io(), random.split(), ids, () -> fault.run(image));
   }
 
-  private void grow(CrashWorkload guest, TestImage image) throws IOException {
-    int sectors = (int) (image.io().length() / SectorPattern.SECTOR) * 3 / 2 + 1;
+  private void resize(CrashWorkload guest, TestImage image, int round) throws IOException {
+    int sectors = (int) (image.io().length() / SectorPattern.SECTOR);
+    if (round % 3 == 1) {
+      truncate(guest, image, Verb.SHRINK, sectors * 3 / 4 - round);
+    }
+    truncate(guest, image, Verb.GROW, sectors * 3 / 2 + 1);
+  }
+
+  private void truncate(CrashWorkload guest, TestImage image, Verb verb, int sectors)
+      throws IOException {
     long length = (long) sectors * SectorPattern.SECTOR;
     guest.announced(
-        new Begin(ids.incrementAndGet(), Verb.GROW, sectors, 0),
+        new Begin(ids.incrementAndGet(), verb, sectors, 0),
         () -> image.pipeline().truncate(length, Preallocation.OFF));
   }
 
@@ -141,20 +149,28 @@ final class CrashRun {
     return host.log();
   }
 
+  /** Judges what the disk would have left, and lets the driver work on with some of it. */
   CrashJudge judge(int states) {
-    return judge(log(), states);
+    CrashJudge judge = newJudge();
+    CrashStates.replay(log(), new ReopeningJudge(judge, backing), seed, states);
+    return judge;
   }
 
+  /** Judges what another disk would have left. */
   CrashJudge judge(CrashLog log, int states) {
-    long[] initial = new long[shape.length() / SectorPattern.SECTOR];
-    if (backing != null) {
-      int held = Math.min(initial.length, shape.backingLength() / SectorPattern.SECTOR);
-      Arrays.fill(initial, 0, held, BACKING_GENERATION);
-    }
-    PagedBytes below = backing == null ? new PagedBytes(0) : backing;
-    CrashJudge judge = new CrashJudge(initial, below::read, seed);
-    CrashStates.replay(log, new ReopeningJudge(judge, backing), seed, states);
+    CrashJudge judge = newJudge();
+    CrashStates.replay(log, judge, seed, states);
     return judge;
+  }
+
+  private CrashJudge newJudge() {
+    long[] initial = new long[shape.length() / SectorPattern.SECTOR];
+    if (backing == null) {
+      return new CrashJudge(initial, new PagedBytes(0)::read, SectorPattern.ZERO, seed);
+    }
+    int held = Math.min(initial.length, shape.backingLength() / SectorPattern.SECTOR);
+    Arrays.fill(initial, 0, held, BACKING_GENERATION);
+    return new CrashJudge(initial, backing::read, BACKING_GENERATION, seed);
   }
 
   PagedBytes content() {

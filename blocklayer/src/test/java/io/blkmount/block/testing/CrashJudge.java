@@ -47,10 +47,11 @@ public final class CrashJudge implements Judge {
    *
    * @param initial the value of each sector before the first request, all durable
    * @param backing what lies below the image
+   * @param below the value of its sectors, {@code ZERO} if there is none
    * @param seed of the sample of sectors
    */
-  public CrashJudge(long[] initial, Qcow2Reader.Backing backing, long seed) {
-    this.guest = new GuestModel(initial);
+  public CrashJudge(long[] initial, Qcow2Reader.Backing backing, long below, long seed) {
+    this.guest = new GuestModel(initial, below);
     this.backing = backing;
     this.random = new SplittableRandom(seed);
   }
@@ -82,7 +83,7 @@ public final class CrashJudge implements Judge {
 
   private void judgeSectors(Qcow2Reader reader, String where, PagedBytes state) throws IOException {
     long length = reader.length() / SectorPattern.SECTOR;
-    if (length < guest.durableSectors() || length > guest.mostSectors()) {
+    if (length < guest.leastSectors() || length > guest.mostSectors()) {
       fail(Verdict.LOST, where + "length of " + length + " sectors", state);
       return;
     }

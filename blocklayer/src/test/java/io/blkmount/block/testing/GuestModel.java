@@ -7,6 +7,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What a guest may find after a crash: for each sector the values that the last acknowledged flush
@@ -24,8 +25,10 @@ public final class GuestModel {
     DISCARD,
     /** What was completed becomes durable. */
     FLUSH,
-    /** The disk becomes longer, to {@code sector} sectors. */
-    GROW
+    /** The disk becomes longer, to {@code sector} sectors; the new ones are zero. */
+    GROW,
+    /** The disk becomes shorter, to {@code sector} sectors. */
+    SHRINK
   }
 
   /**
@@ -51,22 +54,28 @@ public final class GuestModel {
     final int begun;
     int ended = Integer.MAX_VALUE;
 
+    /** The other value that the same request may leave. */
+    @Nullable Attempt twin;
+
     Attempt(Begin begin, int begun) {
+      this(begin, begin.verb() == Verb.WRITE ? begin.id() : SectorPattern.ZERO, begun);
+    }
+
+    Attempt(Begin begin, long value, int begun) {
       this.begin = begin;
-      this.value = begin.verb() == Verb.WRITE ? begin.id() : SectorPattern.ZERO;
+      this.value = value;
       this.begun = begun;
     }
 
     /** What was there before the first request. */
     Attempt(long initial) {
-      this.begin = new Begin(0, Verb.WRITE, 0, 0);
-      this.value = initial;
-      this.begun = 0;
+      this(new Begin(0, Verb.WRITE, 0, 0), initial, 0);
       this.ended = 0;
     }
 
     boolean replaces(Attempt earlier) {
-      return begin.verb() != Verb.DISCARD && earlier.ended < begun;
+      boolean certain = begin.verb() != Verb.DISCARD && begin.verb() != Verb.SHRINK;
+      return certain && earlier.ended < begun;
     }
   }
 
@@ -75,22 +84,29 @@ public final class GuestModel {
 
   private final Map<Integer, List<Attempt>> since = new HashMap<>();
   private final Map<Integer, Attempt> open = new HashMap<>();
-  private final List<Attempt> grows = new ArrayList<>();
+
+  /** What a sector that is dropped altogether shows: the generation of the backing file. */
+  private final long below;
+
+  /** The length by the last flush and those of every resize begun since; the last one rules. */
+  private final List<Attempt> lengths = new ArrayList<>();
+
   private int clock;
-  private int durableSectors;
-  private int mostSectors;
 
   /**
-   * Creates the model of a disk.
+   * Creates the model of a disk. Its length is changed by one request at a time.
    *
    * @param initial the value of each sector, all durable
+   * @param below the value of the sectors of the backing file, {@code ZERO} if there is none
    */
-  public GuestModel(long[] initial) {
+  public GuestModel(long[] initial, long below) {
+    this.below = below;
     for (long value : initial) {
       durable.add(List.of(new Attempt(value)));
     }
-    durableSectors = initial.length;
-    mostSectors = initial.length;
+    Attempt length = new Attempt(new Begin(0, Verb.GROW, initial.length, 0), 0);
+    length.ended = 0;
+    lengths.add(length);
   }
 
   /**
@@ -105,6 +121,9 @@ public final class GuestModel {
     } else if (mark instanceof End end) {
       Attempt attempt = open.remove(end.id());
       attempt.ended = clock;
+      if (attempt.twin != null) {
+        attempt.twin.ended = clock;
+      }
       if (attempt.begin.verb() == Verb.FLUSH) {
         flushed(attempt.begun);
       }
@@ -115,32 +134,38 @@ public final class GuestModel {
 
   private void begin(Attempt attempt) {
     open.put(attempt.begin.id(), attempt);
+    int sector = attempt.begin.sector();
     switch (attempt.begin.verb()) {
       case FLUSH -> {}
-      case GROW -> grow(attempt);
-      default -> {
-        for (int i = 0; i < attempt.begin.count(); i++) {
-          since.computeIfAbsent(attempt.begin.sector() + i, s -> new ArrayList<>()).add(attempt);
-        }
-      }
+      case GROW, SHRINK -> resize(attempt);
+      default -> tryOn(sector, sector + attempt.begin.count(), attempt);
     }
   }
 
-  private void grow(Attempt attempt) {
-    grows.add(attempt);
-    mostSectors = Math.max(mostSectors, attempt.begin.sector());
-    while (durable.size() < mostSectors) {
+  private void tryOn(int first, int end, Attempt attempt) {
+    for (int sector = first; sector < end; sector++) {
+      since.computeIfAbsent(sector, s -> new ArrayList<>()).add(attempt);
+    }
+  }
+
+  private void resize(Attempt attempt) {
+    int before = lengths.get(lengths.size() - 1).begin.sector();
+    int after = attempt.begin.sector();
+    lengths.add(attempt);
+    while (durable.size() < after) {
       durable.add(List.of(new Attempt(SectorPattern.ZERO)));
+    }
+    tryOn(Math.min(before, after), Math.max(before, after), attempt);
+    if (after < before) {
+      attempt.twin = new Attempt(attempt.begin, below, attempt.begun);
+      tryOn(after, before, attempt.twin);
     }
   }
 
   private void flushed(int begun) {
-    for (Attempt grow : grows) {
-      if (grow.ended < begun) {
-        durableSectors = Math.max(durableSectors, grow.begin.sector());
-      }
+    while (lengths.size() > 1 && lengths.get(1).ended < begun) {
+      lengths.remove(0);
     }
-    grows.removeIf(grow -> grow.ended < begun);
     since.entrySet().removeIf(entry -> settle(entry.getKey(), entry.getValue(), begun));
   }
 
@@ -168,13 +193,13 @@ public final class GuestModel {
   }
 
   /** Returns the least length of the disk in sectors. */
-  public int durableSectors() {
-    return durableSectors;
+  public int leastSectors() {
+    return lengths.stream().mapToInt(attempt -> attempt.begin.sector()).min().orElseThrow();
   }
 
   /** Returns the greatest length of the disk in sectors. */
   public int mostSectors() {
-    return mostSectors;
+    return lengths.stream().mapToInt(attempt -> attempt.begin.sector()).max().orElseThrow();
   }
 
   /**

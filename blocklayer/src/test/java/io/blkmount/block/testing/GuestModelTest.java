@@ -9,7 +9,7 @@ import io.blkmount.block.testing.GuestModel.Verb;
 import org.junit.jupiter.api.Test;
 
 final class GuestModelTest {
-  private final GuestModel guest = new GuestModel(new long[8]);
+  private final GuestModel guest = new GuestModel(new long[8], 99);
 
   private void run(int id, Verb verb, int sector) {
     guest.step(new Begin(id, verb, sector, 1));
@@ -83,12 +83,28 @@ final class GuestModelTest {
   @Test
   void grownDiskIsDurableWithTheNextFlush() {
     run(1, Verb.GROW, 12);
-    assertThat(guest.durableSectors()).isEqualTo(8);
+    assertThat(guest.leastSectors()).isEqualTo(8);
     assertThat(guest.mostSectors()).isEqualTo(12);
 
     run(2, Verb.FLUSH, 0);
-    assertThat(guest.durableSectors()).isEqualTo(12);
+    assertThat(guest.leastSectors()).isEqualTo(12);
     assertThat(guest.allowed(11)).containsExactly(0L);
+  }
+
+  @Test
+  void shrunkAndGrownSectorsAreZeroWithTheNextFlush() {
+    run(1, Verb.WRITE, 6);
+    run(2, Verb.FLUSH, 0);
+    run(3, Verb.SHRINK, 4);
+    assertThat(guest.allowed(6)).containsExactlyInAnyOrder(1L, 0L, 99L);
+    assertThat(guest.allowed(3)).containsExactly(0L);
+    assertThat(guest.leastSectors()).isEqualTo(4);
+    assertThat(guest.mostSectors()).isEqualTo(8);
+
+    run(4, Verb.GROW, 8);
+    run(5, Verb.FLUSH, 0);
+    assertThat(guest.allowed(6)).containsExactly(0L);
+    assertThat(guest.leastSectors()).isEqualTo(8);
   }
 
   @Test
