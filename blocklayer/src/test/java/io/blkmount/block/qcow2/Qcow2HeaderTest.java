@@ -65,8 +65,10 @@ final class Qcow2HeaderTest {
   void readsAndWritesWhatQemuImgWrites(String options) throws IOException {
     Files.write(folder.resolve("base.img"), new byte[512]);
     Path image = folder.resolve("image.qcow2");
+    // qemu-img makes a data file of a relative name in its own working folder.
+    String here = options.replace("guest.data", folder.resolve("guest.data").toString());
     Object[] create = {
-      "create", "-q", "--object", "secret,id=key,data=123456", "-f", "qcow2", "-o", options, image
+      "create", "-q", "--object", "secret,id=key,data=123456", "-f", "qcow2", "-o", here, image
     };
     QemuImg.img(append(create, "64M"));
 
