@@ -16,9 +16,8 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 /**
  * Cuts the power under the driver: of the states that a crash could leave, none may have a broken
- * structure, miss a sector that a flush made durable, or show a sector's data in another. Half a
- * million states are judged by {@code native-tests/run -pl blocklayer -Dtest=Qcow2CrashTest
- * -Dblkmount.tests.scale=100}.
+ * structure, miss a sector that a flush made durable, or show a sector's data in another. {@code
+ * -Dblkmount.tests.scale=120} judges half a million of them.
  */
 final class Qcow2CrashTest {
   private static final int MIB = 1 << 20;
