@@ -114,6 +114,22 @@ final class RoundTripTest {
     Shell.run(Project.launcher(), "--unmount", mountPoint).requireSuccess();
   }
 
+  @ParameterizedTest(name = "{0}")
+  @ValueSource(strings = {"<&-", ">&-", "2>&-", "<&- >&- 2>&-"})
+  void aCallerMayHaveClosedItsStandardDescriptors(String closed) throws IOException {
+    Path mountPoint = Files.createDirectory(bench.path("mnt"));
+
+    Shell.bash(
+        "$1 -f raw --log-file $2/log $3 $4 " + closed,
+        Project.launcher(),
+        bench.folder(),
+        image("raw"),
+        mountPoint);
+
+    assertThat(mountPoint.resolve("disk.raw")).hasSize(LENGTH);
+    Shell.run("umount", mountPoint).requireSuccess();
+  }
+
   private Path image(String format) throws IOException {
     Path image = bench.path("disk." + format);
     QemuImg.img("create", "-q", "-f", format, image, LENGTH);
