@@ -70,7 +70,7 @@ final class AttributesTest {
   }
 
   @Test
-  void aWriteIsSeenInTheTimeAndTheTimeOutlivesTheUnmount() throws IOException {
+  void aWriteIsSeenInTheTimeAndTheTimeStaysAfterIt() throws IOException {
     Path image = bench.qcow2("disk.qcow2", "1M");
     Files.setLastModifiedTime(image, LONG_AGO);
     MountedImage mount = bench.mount(image);

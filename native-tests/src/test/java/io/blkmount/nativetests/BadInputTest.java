@@ -203,6 +203,33 @@ final class BadInputTest {
   }
 
   @Test
+  void aMissingLibraryIsSaidWithTheCommandThatInstallsIt() {
+    Shell.Result result =
+        Shell.run(
+            "unshare",
+            "--mount",
+            "bash",
+            "-euc",
+            """
+            folder=$(dirname "$(ldconfig -p | awk '/libfuse.so.2 / {print $NF; exit}')")
+            mount -t tmpfs tmpfs "$2"
+            mkdir "$2/upper" "$2/work"
+            mount -t overlay -o "lowerdir=$folder,upperdir=$2/upper,workdir=$2/work" overlay "$folder"
+            rm "$folder"/libfuse.so.2*
+            umount -l "$2"
+            exec "$1" "$3" "$2"
+            """,
+            "bash",
+            Project.launcher(),
+            mountPoint,
+            image);
+
+    assertThat(result.exitCode()).isEqualTo(1);
+    assertThat(result.errorLines()).as(result.toString()).hasSize(1);
+    assertThat(result.errors()).contains("libfuse.so.2", "apt-get install libfuse2");
+  }
+
+  @Test
   void aCommandLineThatMakesNoSenseIsExitCodeTwo() {
     for (List<Object> words :
         List.<List<Object>>of(

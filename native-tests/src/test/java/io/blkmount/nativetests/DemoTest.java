@@ -57,7 +57,7 @@ final class DemoTest {
         Shell.bash(
             """
             cd $2
-            qemu-img create -f qcow2 -b base.img -F raw top.qcow2 && $1 top.qcow2 $3 && mkfs.ext4 -F $3/top.raw && $1 --unmount $3 && qemu-img check top.qcow2
+            qemu-img create -f qcow2 -b base.img -F raw top.qcow2 && $1 top.qcow2 $3 && mkfs.ext4 $3/top.raw && $1 --unmount $3 && qemu-img check top.qcow2
             """,
             Project.launcher(),
             bench.folder(),

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.blkmount.block.testing.QemuImg;
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -83,7 +84,7 @@ final class UnmountTest {
 
   @Test
   void anotherProgramsMountIsLeftAlone() throws IOException {
-    Path other = java.nio.file.Files.createDirectory(bench.path("other"));
+    Path other = Files.createDirectory(bench.path("other"));
     Shell.run("mount", "-t", "tmpfs", "tmpfs", other).requireSuccess();
 
     Shell.Result result = Shell.run(Project.launcher(), "--unmount", other);
@@ -93,7 +94,7 @@ final class UnmountTest {
   }
 
   @Test
-  void aMountInUseByNobodySurvivesTheShellThatMadeIt() throws IOException {
+  void theServerDependsOnNoTerminalAndNoFolder() throws IOException {
     MountedImage mount = bench.mount(image);
 
     Shell.Result result = Shell.run("ps", "-o", "ppid=,sid=,tty=", "-p", mount.pid());
@@ -102,6 +103,26 @@ final class UnmountTest {
     assertThat(fields[1]).as("session of its own").isNotEqualTo(sessionOfThisProcess());
     assertThat(fields[2]).as("terminal").isEqualTo("?");
     assertThat(Shell.bash("readlink /proc/$1/cwd", mount.pid())).isEqualTo("/");
+  }
+
+  /** A device that takes writes into the page cache and has no room for them. */
+  @Test
+  void aFailedLastFlushIsExitCodeOneAndSaid() throws IOException {
+    Path full = Files.createDirectory(bench.path("full"));
+    Shell.run("mount", "-t", "tmpfs", "-o", "size=1M", "tmpfs", full).requireSuccess();
+    Shell.run("truncate", "-s", "8M", full.resolve("store")).requireSuccess();
+    LoopDevice loop = bench.attach(full.resolve("store"));
+    Shell.tryBash("cat /dev/zero > $1/filler", full);
+    MountedImage mount = bench.mountInForeground("-f", "raw", loop.device());
+    Shell.run("xfs_io", "-c", "pwrite 0 1m", mount.disk()).requireSuccess();
+
+    Shell.Result refused = Shell.run(Project.launcher(), "--unmount", mount.mountPoint());
+    assertThat(refused.exitCode()).isEqualTo(1);
+    assertThat(refused.errors()).contains("cannot be flushed", "Input/output error");
+    Shell.run("umount", mount.mountPoint()).requireSuccess();
+
+    assertThat(mount.awaitExit()).isEqualTo(1);
+    assertThat(mount.log()).contains("the last flush failed", loop.device().toString());
   }
 
   private static String sessionOfThisProcess() {
