@@ -121,6 +121,45 @@ public abstract sealed class Export permits FixedExport, ResizableExport {
     disk.writeBack();
   }
 
+  /**
+   * Does what lseek(2) with SEEK_DATA asks for.
+   *
+   * @param offset where to begin, in bytes
+   * @return the first byte from there on that may be other than zero
+   * @throws IOException with {@code NO_SUCH_DEVICE_OR_ADDRESS} if there is none
+   */
+  public final long seekData(long offset) throws IOException {
+    return HoleSeek.data(disk, offset);
+  }
+
+  /**
+   * Does what lseek(2) with SEEK_HOLE asks for.
+   *
+   * @param offset where to begin, in bytes
+   * @return the first byte from there on that is in a hole; the end of the disk is one
+   * @throws IOException with {@code NO_SUCH_DEVICE_OR_ADDRESS} at and past the end
+   */
+  public final long seekHole(long offset) throws IOException {
+    return HoleSeek.hole(disk, offset);
+  }
+
+  /**
+   * Does what copy_file_range(2) asks for.
+   *
+   * @param offset in this file, in bytes
+   * @param target where to copy to; may be this one
+   * @param targetOffset in bytes
+   * @param length in bytes
+   * @param via direct memory to copy through
+   * @return how many bytes were copied; may be fewer than asked
+   * @throws IOException if nothing was copied because something failed
+   */
+  public final long copyTo(
+      long offset, Export target, long targetOffset, long length, ByteBuffer via)
+      throws IOException {
+    return new RangeCopy(this, target, via).copy(offset, targetOffset, length);
+  }
+
   /** Does what O_TRUNC asks for. */
   abstract void truncateAtOpen() throws IOException;
 

@@ -6,6 +6,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -20,10 +21,12 @@ public final class ExportTree {
 
   private final @Nullable Export rootFile;
   private final Map<String, Entry> files;
+  private final Entry[] byInode;
 
   private ExportTree(@Nullable Export rootFile, Map<String, Entry> files) {
     this.rootFile = rootFile;
     this.files = files;
+    this.byInode = files.values().toArray(Entry[]::new);
   }
 
   /**
@@ -66,6 +69,11 @@ public final class ExportTree {
     return List.copyOf(files.values());
   }
 
+  /** Returns the root and its files. */
+  List<Entry> entries() {
+    return Stream.concat(Stream.of(root()), files.values().stream()).toList();
+  }
+
   /** Returns every disk that is shown. */
   List<Export> exports() {
     return rootFile != null
@@ -80,6 +88,19 @@ public final class ExportTree {
    */
   public @Nullable Entry lookup(String name) {
     return files.get(name);
+  }
+
+  /**
+   * Returns what an inode stands for, or null.
+   *
+   * @param inode the kernel's number for it
+   */
+  public @Nullable Entry entry(long inode) {
+    if (inode == ROOT_INODE) {
+      return root();
+    }
+    long index = inode - ROOT_INODE - 1;
+    return index >= 0 && index < byInode.length ? byInode[(int) index] : null;
   }
 
   /**

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.blkmount.fuse;
 
+import io.blkmount.block.backend.BlockBackend;
 import io.blkmount.block.error.BlockError;
 import io.blkmount.block.error.BlockException;
 import java.io.IOException;
-import java.util.ServiceLoader;
 
 /**
  * A tree mounted in the host's file system.
@@ -45,7 +45,8 @@ public final class FuseMount {
     boolean covers = options.extra().contains(NON_EMPTY);
     MountPoint place = MountPoint.prepare(mountPoint, tree.isDirectory(), covers);
     ServedTree served = ServedTree.of(tree, options);
-    Transport.Session session = transport().mount(place.path(), served);
+    Transport.Session session =
+        Transports.choose(options.serving().transport()).mount(place.path(), served);
     String device = MountProbe.awaitAnswer(place);
     LOG.log(
         System.Logger.Level.DEBUG,
@@ -112,6 +113,22 @@ public final class FuseMount {
     logUnmount("cut off {0}");
   }
 
+  /**
+   * Says that a disk was changed by others than the users of this mount, such as the program that
+   * mounted it: what the kernel has cached of it is read again. Returns at once.
+   *
+   * @param disk one of those that are shown
+   * @param offset first byte that changed
+   * @param length in bytes; 0 for all that follows, the length of the disk included
+   */
+  public void changed(BlockBackend disk, long offset, long length) {
+    for (ExportTree.Entry entry : served.tree().entries()) {
+      if (entry.export() != null && entry.export().disk() == disk) {
+        session.invalidate(entry.inode(), offset, length);
+      }
+    }
+  }
+
   /** Returns how many open(2) calls on files of the mount have not been closed yet. */
   public int openHandles() {
     return served.handles().count();
@@ -137,11 +154,5 @@ public final class FuseMount {
 
   private void logUnmount(String message) {
     LOG.log(System.Logger.Level.DEBUG, message, MountPoint.quoted(mountPoint.path()));
-  }
-
-  private static Transport transport() throws IOException {
-    return ServiceLoader.load(Transport.class, Transport.class.getClassLoader())
-        .findFirst()
-        .orElseThrow(() -> new BlockException(BlockError.NOT_SUPPORTED, "no way to mount here"));
   }
 }

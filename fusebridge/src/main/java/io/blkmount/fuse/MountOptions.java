@@ -13,8 +13,7 @@ import java.util.List;
  * @param gid their group
  * @param umask permission bits taken away from 0777 and 0666, or {@link #NO_UMASK} for 0500 and
  *     0600
- * @param threads how many threads wait for requests when nothing is going on, at least 1; more come
- *     and go with the load
+ * @param serving how requests come from the kernel and who serves them
  * @param extra further options as mount(8) writes them after {@code -o}, one each, without commas
  */
 public record MountOptions(
@@ -24,19 +23,13 @@ public record MountOptions(
     int uid,
     int gid,
     int umask,
-    int threads,
+    ServingOptions serving,
     List<String> extra) {
   /** Only the owner has access. */
   public static final int NO_UMASK = -1;
 
-  /** How many threads wait when the caller has no opinion: one in reserve for each that works. */
-  public static final int DEFAULT_THREADS = 2;
-
   /** Checks the values and copies the list. */
   public MountOptions {
-    if (threads < 1) {
-      throw new IllegalArgumentException("threads=" + threads + " is less than 1");
-    }
     if (umask != NO_UMASK && (umask & ~0777) != 0) {
       throw new IllegalArgumentException("umask=" + umask + " has bits outside 0777");
     }
@@ -51,7 +44,8 @@ public record MountOptions(
    * @param gid their group
    */
   public static MountOptions of(String fsName, int uid, int gid) {
-    return new MountOptions(fsName, false, false, uid, gid, NO_UMASK, DEFAULT_THREADS, List.of());
+    return new MountOptions(
+        fsName, false, false, uid, gid, NO_UMASK, ServingOptions.DEFAULT, List.of());
   }
 
   /**
@@ -60,7 +54,7 @@ public record MountOptions(
    * @param readOnly mount with MS_RDONLY
    */
   public MountOptions withReadOnly(boolean readOnly) {
-    return new MountOptions(fsName, readOnly, allowOther, uid, gid, umask, threads, extra);
+    return new MountOptions(fsName, readOnly, allowOther, uid, gid, umask, serving, extra);
   }
 
   /**
@@ -69,6 +63,15 @@ public record MountOptions(
    * @param extra as mount(8) writes them after {@code -o}
    */
   public MountOptions withExtra(List<String> extra) {
-    return new MountOptions(fsName, readOnly, allowOther, uid, gid, umask, threads, extra);
+    return new MountOptions(fsName, readOnly, allowOther, uid, gid, umask, serving, extra);
+  }
+
+  /**
+   * Returns these options with requests served in another way.
+   *
+   * @param serving how requests come from the kernel and who serves them
+   */
+  public MountOptions withServing(ServingOptions serving) {
+    return new MountOptions(fsName, readOnly, allowOther, uid, gid, umask, serving, extra);
   }
 }

@@ -13,6 +13,9 @@ public interface Transport {
   /** Returns the name that a user chooses it by. */
   String name();
 
+  /** Returns whether this host has what the transport needs; a mount may still be refused. */
+  boolean worksHere();
+
   /**
    * Mounts and begins to serve.
    *
@@ -36,5 +39,15 @@ public interface Transport {
 
     /** Returns what {@link #awaitEnd} would, without waiting. */
     boolean hasEnded();
+
+    /**
+     * Tells the kernel to forget what it has cached of a file: its attributes, and a range of its
+     * bytes. Returns before it has.
+     *
+     * @param inode of the file
+     * @param offset in bytes
+     * @param length in bytes; 0 for all that follows
+     */
+    void invalidate(long inode, long offset, long length);
   }
 }

@@ -31,7 +31,9 @@ final class FileAttributesTest {
   }
 
   private static FileAttributes attributes(ExportTree.Entry entry, int umask) throws IOException {
-    MountOptions options = new MountOptions("disk.img", false, false, 12, 34, umask, 1, List.of());
+    MountOptions options =
+        new MountOptions(
+            "disk.img", false, false, 12, 34, umask, ServingOptions.DEFAULT, List.of());
     return FileAttributes.of(entry, options, 99);
   }
 

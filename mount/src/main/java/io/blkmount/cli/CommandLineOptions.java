@@ -126,6 +126,24 @@ final class CommandLineOptions {
   /** How the server runs. */
   static final class ServerChoices {
     @Option(
+        names = "--fuse",
+        paramLabel = "WAY",
+        description = "channel (straight to the kernel), jnr-fuse (libfuse 2) or auto (default)")
+    @Nullable String fuse;
+
+    @Option(
+        names = "--passthrough",
+        paramLabel = "WHEN",
+        description = "auto (default), on or off: the kernel itself reads and writes a raw file")
+    @Nullable String passthrough;
+
+    @Option(
+        names = "--spin",
+        paramLabel = "MICROS",
+        description = "how long a thread looks for a next request before it sleeps; 0 for never")
+    @Nullable String spin;
+
+    @Option(
         names = "--threads",
         paramLabel = "N",
         description = "threads that wait for requests; more come with the load")

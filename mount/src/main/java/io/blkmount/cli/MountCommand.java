@@ -137,7 +137,7 @@ final class MountCommand {
         flags.uid() < 0 ? user.uid() : flags.uid(),
         flags.gid() < 0 ? user.gid() : flags.gid(),
         flags.umask() < 0 ? MountOptions.NO_UMASK : flags.umask(),
-        request.threads() == 0 ? MountOptions.DEFAULT_THREADS : request.threads(),
+        request.serving(),
         List.of());
   }
 

@@ -6,14 +6,11 @@ import io.blkmount.block.driver.DiscardMode;
 import io.blkmount.block.open.CacheMode;
 import io.blkmount.block.open.ImageOptions;
 import io.blkmount.block.open.OpenOptions;
+import io.blkmount.fuse.ServingOptions;
 import java.io.IOException;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
-import java.util.stream.Collectors;
-import org.jspecify.annotations.Nullable;
 
 /**
  * What is to be mounted; every name in it is absolute.
@@ -22,7 +19,7 @@ import org.jspecify.annotations.Nullable;
  * @param mountPoint a directory or a regular file
  * @param flags what {@code -o} says
  * @param readOnly whether the mount refuses writes
- * @param threads how many threads wait for requests, or 0 to leave it to the mount
+ * @param serving how requests come from the kernel
  * @param server how the server runs
  */
 record MountRequest(
@@ -30,7 +27,7 @@ record MountRequest(
     String mountPoint,
     MountFlags flags,
     boolean readOnly,
-    int threads,
+    ServingOptions serving,
     ServerOptions server) {
 
   /**
@@ -41,9 +38,6 @@ record MountRequest(
    * @param files absolute names of the host files that the command line names for it
    */
   record Image(OpenOptions options, String name, List<String> files) {}
-
-  /** The kernel sends fewer requests than that at once. */
-  private static final int MAX_THREADS = 1024;
 
   /**
    * Returns what a command line asks for.
@@ -70,7 +64,7 @@ record MountRequest(
         directory.resolve(operands.get(operands.size() - 1)),
         flags,
         readOnly,
-        threads(options.server.threads),
+        ServingChoices.parse(options.server),
         ServerOptions.of(options.server, directory));
   }
 
@@ -115,9 +109,10 @@ record MountRequest(
     return base.withReadOnly(readOnly)
         .withSnapshot(choices.snapshot)
         .withCopyOnRead(choices.copyOnRead)
-        .withCache(oneOf("--cache", choices.cache, CacheMode.WRITEBACK))
-        .withDiscard(oneOf("--discard", choices.discard, DiscardMode.IGNORE))
-        .withDetectZeroes(oneOf("--detect-zeroes", choices.detectZeroes, DetectZeroesMode.OFF))
+        .withCache(Choices.oneOf("--cache", choices.cache, CacheMode.WRITEBACK))
+        .withDiscard(Choices.oneOf("--discard", choices.discard, DiscardMode.IGNORE))
+        .withDetectZeroes(
+            Choices.oneOf("--detect-zeroes", choices.detectZeroes, DetectZeroesMode.OFF))
         .withResizable(choices.resizable)
         .withForceShare(choices.forceShare);
   }
@@ -128,40 +123,5 @@ record MountRequest(
     } catch (IOException e) {
       throw CommandFailure.usage(String.valueOf(e.getMessage()));
     }
-  }
-
-  private static <E extends Enum<E>> E oneOf(String option, @Nullable String value, E fallback)
-      throws CommandFailure {
-    if (value == null) {
-      return fallback;
-    }
-    E[] constants = fallback.getDeclaringClass().getEnumConstants();
-    for (E constant : constants) {
-      if (spelling(constant).equals(value)) {
-        return constant;
-      }
-    }
-    String known =
-        Arrays.stream(constants).map(MountRequest::spelling).collect(Collectors.joining(", "));
-    throw CommandFailure.usage(option + " " + value + ": not one of " + known);
-  }
-
-  private static String spelling(Enum<?> constant) {
-    return constant.name().toLowerCase(Locale.ROOT);
-  }
-
-  private static int threads(@Nullable String text) throws CommandFailure {
-    if (text == null) {
-      return 0;
-    }
-    try {
-      int threads = Integer.parseInt(text);
-      if (threads >= 1 && threads <= MAX_THREADS) {
-        return threads;
-      }
-    } catch (NumberFormatException notANumber) {
-      // the same answer as for one out of range
-    }
-    throw CommandFailure.usage("--threads " + text + ": not a number from 1 to " + MAX_THREADS);
   }
 }

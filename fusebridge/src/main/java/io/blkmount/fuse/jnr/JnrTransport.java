@@ -27,6 +27,11 @@ public final class JnrTransport implements Transport {
   }
 
   @Override
+  public boolean worksHere() {
+    return true; // the last resort: its own refusal says what is missing
+  }
+
+  @Override
   public Session mount(String mountPoint, ServedTree served) throws IOException {
     requireDevice();
     LibFuse2.Calls libfuse = load();

@@ -21,6 +21,9 @@ final class LibfuseSession implements Transport.Session {
 
   private static final int PR_SET_IO_FLUSHER = 57;
 
+  /** One in reserve for each that works. */
+  private static final int READY_THREADS = 2;
+
   private final LibFuse2.Calls libfuse;
   private final Runtime runtime;
   private final Pointer fuse;
@@ -43,7 +46,7 @@ final class LibfuseSession implements Transport.Session {
   }
 
   void start() {
-    new WorkerPool(this, served.options().threads()).start();
+    new WorkerPool(this, served.options().serving().threadsOr(READY_THREADS)).start();
   }
 
   @Override
@@ -55,6 +58,12 @@ final class LibfuseSession implements Transport.Session {
   public boolean hasEnded() {
     return ended.getCount() == 0;
   }
+
+  /**
+   * Leaves it to time: libfuse numbers the files itself, and attributes are asked anew each second.
+   */
+  @Override
+  public void invalidate(long inode, long offset, long length) {}
 
   /**
    * Tells the kernel that the calling thread is on the way of writes to a device, such as a loop

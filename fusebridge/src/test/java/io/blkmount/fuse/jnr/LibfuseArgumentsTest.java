@@ -4,6 +4,7 @@ package io.blkmount.fuse.jnr;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.blkmount.fuse.MountOptions;
+import io.blkmount.fuse.ServingOptions;
 import java.util.List;
 import jnr.ffi.Pointer;
 import jnr.ffi.Runtime;
@@ -33,7 +34,15 @@ final class LibfuseArgumentsTest {
   @Test
   void optionsOfTheUserComeLast() {
     MountOptions options =
-        new MountOptions("a", true, true, 0, 0, 0, 1, List.of("noatime", "max_background=7"));
+        new MountOptions(
+            "a",
+            true,
+            true,
+            0,
+            0,
+            0,
+            ServingOptions.DEFAULT,
+            List.of("noatime", "max_background=7"));
 
     assertThat(options(options)).endsWith(",ro,allow_other,noatime,max_background=7");
   }
