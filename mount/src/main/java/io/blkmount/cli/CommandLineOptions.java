@@ -119,7 +119,10 @@ final class CommandLineOptions {
     @Option(
         names = "-o",
         paramLabel = "OPTION,...",
-        description = "as mount(8): ro, rw, allow_other, uid=N, gid=N, umask=OCTAL")
+        description = {
+          "as mount(8): ro, rw, allow_other, uid=N, gid=N, umask=OCTAL, noexec;",
+          "words of fstab that mean nothing here are accepted"
+        })
     List<String> options = new ArrayList<>();
   }
 

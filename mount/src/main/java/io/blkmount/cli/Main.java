@@ -24,6 +24,9 @@ public final class Main {
     } catch (CommandFailure e) {
       terminal.complain(String.valueOf(e.getMessage()));
       return e.exitCode();
+    } catch (UnsatisfiedLinkError e) {
+      terminal.complain(NativeCode.problem(e));
+      return ExitCode.FAILED;
     } catch (RuntimeException | Error e) {
       // A bug of ours; the trace is for the report of it. Threads that serve must not keep the
       // process.

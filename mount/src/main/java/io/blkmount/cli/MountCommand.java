@@ -138,7 +138,7 @@ final class MountCommand {
         flags.gid() < 0 ? user.gid() : flags.gid(),
         flags.umask() < 0 ? MountOptions.NO_UMASK : flags.umask(),
         request.serving(),
-        List.of());
+        flags.noExec() ? List.of("noexec") : List.of());
   }
 
   private String fsName() {

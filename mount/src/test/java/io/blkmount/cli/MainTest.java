@@ -45,8 +45,8 @@ final class MainTest {
         "--unmount a b       | --unmount needs one mount point; see blkmount --help",
         "--demo              | --demo needs one directory; see blkmount --help",
         "--lazy a            | --lazy belongs to --unmount; see blkmount --help",
-        "-o suid a m         | mount option \"suid\" is not known (known are ro, rw,"
-            + " allow_other, uid=, gid=, umask=); see blkmount --help",
+        "-o sync a m         | mount option \"sync\" is not known (known are ro, rw,"
+            + " allow_other, uid=, gid=, umask=, noexec); see blkmount --help",
       })
   void aCommandLineWithoutSenseIsOneLineAndExitCodeTwo(String line, String message) {
     assertThat(run(line.isEmpty() ? new String[0] : line.split(" "))).isEqualTo(2);

@@ -13,9 +13,9 @@ final class MountFlagsTest {
   @Test
   void listsAddUpAndTheLastWordCounts() throws CommandFailure {
     MountFlags flags =
-        MountFlags.parse(List.of("ro,uid=1,nodev", "rw,allow_other", "gid=2,umask=0027"));
+        MountFlags.parse(List.of("ro,uid=1,nodev", "rw,allow_other", "gid=2,umask=0027,noexec"));
 
-    assertThat(flags).isEqualTo(new MountFlags(false, true, 1, 2, 027));
+    assertThat(flags).isEqualTo(new MountFlags(false, true, 1, 2, 027, true));
   }
 
   @Test
@@ -23,12 +23,28 @@ final class MountFlagsTest {
     assertThat(MountFlags.parse(List.of())).isEqualTo(MountFlags.NONE);
   }
 
+  @Test
+  void wordsOfFstabThatMeanNothingHereAreAccepted() throws CommandFailure {
+    String line =
+        "defaults,exec,suid,nosuid,dev,nodev,async,noatime,nodiratime,relatime,auto,noauto,user,"
+            + "nouser,_netdev,nofail,x-systemd.automount,x-systemd.idle-timeout=60";
+
+    assertThat(MountFlags.parse(List.of(line))).isEqualTo(MountFlags.NONE);
+  }
+
+  @Test
+  void theLastOfExecAndNoexecCounts() throws CommandFailure {
+    assertThat(MountFlags.parse(List.of("exec,noexec")).noExec()).isTrue();
+    assertThat(MountFlags.parse(List.of("noexec,exec")).noExec()).isFalse();
+  }
+
   @ParameterizedTest(name = "{0}")
   @CsvSource(
       delimiter = '|',
       value = {
-        "ro,noexec  | mount option \"noexec\" is not known (known are ro, rw, allow_other, uid=,",
+        "ro,loop    | mount option \"loop\" is not known (known are ro, rw, allow_other, uid=,",
         "ro=1       | mount option \"ro=1\" is not known",
+        "defaults=1 | mount option \"defaults=1\" is not known",
         "uid        | mount option \"uid\" is not known",
         "uid=me     | mount option \"uid=me\": not a number",
         "gid=-1     | mount option \"gid=-1\": not a number",

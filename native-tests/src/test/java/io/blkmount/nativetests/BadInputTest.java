@@ -13,6 +13,8 @@ import java.util.List;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** A start that cannot succeed: one line that names the file and what is wrong, nothing changed. */
 final class BadInputTest {
@@ -205,28 +207,59 @@ final class BadInputTest {
   @Test
   void aMissingLibraryIsSaidWithTheCommandThatInstallsIt() {
     Shell.Result result =
-        Shell.run(
-            "unshare",
-            "--mount",
-            "bash",
-            "-euc",
+        inOwnMountNamespace(
             """
             folder=$(dirname "$(ldconfig -p | awk '/libfuse.so.2 / {print $NF; exit}')")
-            mount -t tmpfs tmpfs "$2"
-            mkdir "$2/upper" "$2/work"
-            mount -t overlay -o "lowerdir=$folder,upperdir=$2/upper,workdir=$2/work" overlay "$folder"
+            mount -t tmpfs tmpfs "$3"
+            mkdir "$3/upper" "$3/work"
+            mount -t overlay -o "lowerdir=$folder,upperdir=$3/upper,workdir=$3/work" overlay "$folder"
             rm "$folder"/libfuse.so.2*
-            umount -l "$2"
-            exec "$1" "$3" "$2"
+            umount -l "$3"
+            exec "$1" "$2" "$3"
             """,
-            "bash",
-            Project.launcher(),
-            mountPoint,
-            image);
+            image,
+            mountPoint);
 
     assertThat(result.exitCode()).isEqualTo(1);
     assertThat(result.errorLines()).as(result.toString()).hasSize(1);
     assertThat(result.errors()).contains("libfuse.so.2", "apt-get install libfuse2");
+  }
+
+  @ParameterizedTest(name = "{0} bytes")
+  @ValueSource(ints = {0, 30_000})
+  void aLibraryThatIsNoneIsSaid(int length) throws IOException {
+    Shell.Result result =
+        inOwnMountNamespace(
+            """
+            library=$(ldconfig -p | awk '/libfuse.so.2 / {print $NF; exit}')
+            mount --bind "$4" "$(readlink -f "$library")"
+            exec "$1" "$2" "$3"
+            """,
+            image,
+            mountPoint,
+            bench.randomFile("no-library", length, 1));
+
+    assertThat(result.exitCode()).isEqualTo(1);
+    assertThat(result.errorLines()).as(result.toString()).hasSize(1);
+    assertThat(result.errors()).contains("libfuse.so.2", "apt-get install libfuse2");
+  }
+
+  @Test
+  void aHostWithoutAPlaceToUnpackNativeCodeIsSaid() {
+    Shell.Result result =
+        inOwnMountNamespace(
+            """
+            mount --bind /tmp /tmp
+            mount -o remount,bind,ro /tmp
+            mount -o remount,bind,ro /
+            BLKMOUNT_JAVA_OPTIONS=-Djffi.boot.library.path= exec "$1" "$2" "$3"
+            """,
+            image,
+            mountPoint);
+
+    assertThat(result.exitCode()).isEqualTo(1);
+    assertThat(result.errorLines()).as(result.toString()).hasSize(1);
+    assertThat(result.errors()).contains("\"/tmp\"", "writable");
   }
 
   @Test
@@ -247,6 +280,14 @@ final class BadInputTest {
       assertThat(result.errors()).isNotBlank();
       assertThat(MountTable.contains(mountPoint)).isFalse();
     }
+  }
+
+  /** Runs a script with the launcher as $1; what it mounts is seen by nobody else. */
+  private static Shell.Result inOwnMountNamespace(String script, Object... arguments) {
+    List<Object> command = new ArrayList<>(List.of("unshare", "--mount", "bash", "-euc", script));
+    command.addAll(List.of("bash", Project.launcher()));
+    command.addAll(Arrays.asList(arguments));
+    return Shell.run(command.toArray());
   }
 
   /** Fails unless the image is refused in one line that says {@code why}; returns the line. */

@@ -34,7 +34,15 @@ public final class JnrTransport implements Transport {
   @Override
   public Session mount(String mountPoint, ServedTree served) throws IOException {
     requireDevice();
-    LibFuse2.Calls libfuse = load();
+    try {
+      return mountWith(LibFuse2.CALLS, mountPoint, served);
+    } catch (LinkageError e) {
+      throw new BlockException(BlockError.NOT_SUPPORTED, notLoaded(e), e);
+    }
+  }
+
+  private static Session mountWith(LibFuse2.Calls libfuse, String mountPoint, ServedTree served)
+      throws IOException {
     JnrFuseAdapter adapter = new JnrFuseAdapter(served);
     Pointer fuse = setUp(libfuse, adapter, new LibfuseArguments(mountPoint, served.options()));
     if (fuse == null) {
@@ -87,14 +95,10 @@ public final class JnrTransport implements Transport {
     }
   }
 
-  private static LibFuse2.Calls load() throws BlockException {
-    try {
-      return LibFuse2.CALLS;
-    } catch (LinkageError e) {
-      throw new BlockException(
-          BlockError.NOT_SUPPORTED,
-          "cannot mount: libfuse.so.2 cannot be loaded (on Debian: apt-get install libfuse2)",
-          e);
-    }
+  /** The first line of the reason is the host's; jnr-ffi adds where it looked. */
+  private static String notLoaded(LinkageError failure) {
+    String reason = String.valueOf(failure.getMessage()).lines().findFirst().orElse("");
+    return "cannot mount: libfuse.so.2 cannot be loaded (on Debian: apt-get install libfuse2): "
+        + reason;
   }
 }
