@@ -10,12 +10,15 @@ import jnr.ffi.Memory;
 import jnr.ffi.Pointer;
 import jnr.ffi.Runtime;
 
-/** What mounting asks of the host about names; a name reaches the kernel byte for byte. */
-final class HostCalls {
+/** What mounting asks of the host; a name reaches the kernel byte for byte. */
+public final class HostCalls {
   private static final HostLibrary.Calls LIBRARY = HostLibrary.CALLS;
   private static final Runtime RUNTIME = Runtime.getRuntime(LIBRARY);
 
   private static final int AT_FDCWD = -100;
+
+  private static final int O_RDWR = 2;
+  private static final int O_CLOEXEC = 0x80000;
 
   /** Asks the file system itself: what is cached of a dead mount still looks alive. */
   private static final int AT_STATX_FORCE_SYNC = 0x2000;
@@ -90,16 +93,51 @@ final class HostCalls {
 
   /** Mounts a file system of the kernel's own that has no device. */
   static void mount(String type, String directory) throws BlockException {
-    int answer =
-        withName(
-            type,
-            typeName ->
-                withName(
-                    directory,
-                    target -> LIBRARY.mount(typeName, target, typeName, NO_RIGHTS, null)));
+    mount(type, directory, type, NO_RIGHTS, "");
+  }
+
+  /**
+   * Calls mount(2).
+   *
+   * @param source what mount(8) shows before {@code on}
+   * @param mountPoint without links
+   * @param type of file system
+   * @param flags MS_NOSUID and its like
+   * @param data options of the file system, separated by commas
+   * @throws BlockException that names the mount point and the host's reason
+   */
+  public static void mount(String source, String mountPoint, String type, long flags, String data)
+      throws BlockException {
+    Pointer[] names = {name(source), name(mountPoint), name(type), name(data)};
+    int answer = LIBRARY.mount(names[0], names[1], names[2], flags, names[3]);
+    Reference.reachabilityFence(names);
     if (answer != 0) {
-      throw failure(directory);
+      throw failure(mountPoint);
     }
+  }
+
+  /**
+   * Opens a file for reading and writing; no program that this process starts inherits it.
+   *
+   * @param path of the file
+   * @return the descriptor; the caller closes it
+   * @throws BlockException that names the file and the host's reason
+   */
+  public static int open(String path) throws BlockException {
+    int descriptor = withName(path, name -> LIBRARY.open(name, O_RDWR | O_CLOEXEC));
+    if (descriptor < 0) {
+      throw failure(path);
+    }
+    return descriptor;
+  }
+
+  /**
+   * Closes a descriptor, whatever the host says to that: it is free afterwards in any case.
+   *
+   * @param descriptor an open one
+   */
+  public static void close(int descriptor) {
+    LIBRARY.close(descriptor);
   }
 
   /** Calls umount2(2). */
@@ -109,33 +147,57 @@ final class HostCalls {
     }
   }
 
-  static boolean isRoot() {
+  /** Returns whether this process has the rights of root. */
+  public static boolean isRoot() {
     return LIBRARY.geteuid() == 0;
+  }
+
+  /** Returns the user id that this process was started with. */
+  public static int userId() {
+    return LIBRARY.getuid();
+  }
+
+  /** Returns the group id that this process was started with. */
+  public static int groupId() {
+    return LIBRARY.getgid();
   }
 
   /** Calls with a name as C has it, which lives until the call returns. */
   private static <T> T withName(String name, Function<Pointer, T> call) {
-    byte[] bytes = HostName.encode(name);
-    Pointer memory = Memory.allocateDirect(RUNTIME, bytes.length + 1, true);
+    Pointer memory = name(name);
     try {
-      memory.put(0, bytes, 0, bytes.length);
       return call.apply(memory);
     } finally {
       Reference.reachabilityFence(memory);
     }
   }
 
+  /** Returns the name as C has it; the memory lives as long as the pointer. */
+  private static Pointer name(String name) {
+    byte[] bytes = HostName.encode(name);
+    Pointer memory = Memory.allocateDirect(RUNTIME, bytes.length + 1, true);
+    memory.put(0, bytes, 0, bytes.length);
+    return memory;
+  }
+
   /** Returns the failure of the last call: the host's words after the name. */
   private static BlockException failure(String path) {
-    int errno = LastError.getLastError(RUNTIME);
+    return failure(path, LastError.getLastError(RUNTIME));
+  }
+
+  /**
+   * Returns the failure of a call that tells its error by itself.
+   *
+   * @param path what the call was about
+   * @param errno positive
+   */
+  public static BlockException failure(String path, int errno) {
     return new BlockException(
         Errnos.errorOf(errno),
         "\"" + HostName.printable(path) + "\": " + decode(LIBRARY.strerror(errno)));
   }
 
   private static String decode(Pointer text) {
-    byte[] bytes = new byte[text.indexOf(0, (byte) 0)];
-    text.get(0, bytes, 0, bytes.length);
-    return HostName.decode(bytes);
+    return HostName.decode(NativeStrings.bytes(text));
   }
 }

@@ -27,7 +27,15 @@ final class HostLibrary {
     int mount(
         @In Pointer source, @In Pointer target, @In Pointer type, @size_t long flags, Pointer data);
 
+    int open(@In Pointer path, int flags);
+
+    int close(int descriptor);
+
     int umount2(@In Pointer target, int flags);
+
+    int getuid();
+
+    int getgid();
 
     int geteuid();
 

@@ -13,9 +13,6 @@ import java.io.IOException;
  * @param device that the place itself is on; once mounted, the path leads to another one
  */
 record MountPoint(String path, String device) {
-  /** How our mounts are called in the mount table. */
-  static final String TYPE = "fuse.blkmount";
-
   /** More dead mounts than one lie on top of each other only if somebody stacked them. */
   private static final int MOST_DEAD_MOUNTS = 8;
 

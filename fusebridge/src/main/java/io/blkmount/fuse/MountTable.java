@@ -13,6 +13,9 @@ import org.jspecify.annotations.Nullable;
 
 /** The mounts that this process sees, in the order in which they were made. */
 public final class MountTable {
+  /** The type of our mounts, as the kernel shows it. */
+  public static final String OUR_TYPE = "fuse.blkmount";
+
   private static final Path SOURCE = Path.of("/proc/self/mountinfo");
 
   private static final int ID_FIELD = 0;
@@ -43,7 +46,7 @@ public final class MountTable {
       int id, int parentId, String mountPoint, String device, String type, String source) {
     /** Returns whether it is one of ours, alive or dead. */
     public boolean isOurs() {
-      return type.equals(MountPoint.TYPE);
+      return type.equals(OUR_TYPE);
     }
   }
 

@@ -3,9 +3,9 @@ package io.blkmount.fuse.jnr;
 
 import io.blkmount.block.bytes.HostName;
 import io.blkmount.fuse.MountOptions;
+import io.blkmount.fuse.NativeStrings;
 import java.util.ArrayList;
 import java.util.List;
-import jnr.ffi.Memory;
 import jnr.ffi.Pointer;
 import jnr.ffi.Runtime;
 
@@ -31,18 +31,7 @@ final class LibfuseArguments {
 
   /** Returns {@code argv}: pointers to strings, then null. The pointers live as long as it does. */
   Pointer toNative(Runtime runtime) {
-    List<byte[]> strings = arguments.stream().map(HostName::encode).toList();
-    int table = (strings.size() + 1) * runtime.addressSize();
-    int text = strings.stream().mapToInt(s -> s.length + 1).sum();
-    Pointer memory = Memory.allocateDirect(runtime, table + text, true);
-    int position = table;
-    for (int i = 0; i < strings.size(); i++) {
-      byte[] string = strings.get(i);
-      memory.putAddress((long) i * runtime.addressSize(), memory.address() + position);
-      memory.put(position, string, 0, string.length);
-      position += string.length + 1;
-    }
-    return memory;
+    return NativeStrings.vector(runtime, arguments.stream().map(HostName::encode).toList());
   }
 
   List<String> asList() {
