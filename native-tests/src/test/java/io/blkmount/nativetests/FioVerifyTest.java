@@ -61,6 +61,37 @@ final class FioVerifyTest {
     requireClean(image);
   }
 
+  /** Each process has a quarter of the disk; in qcow2 they allocate from one and the same pool. */
+  @ParameterizedTest(name = "{0}")
+  @CsvSource({"raw", "qcow2", "small", "overlay"})
+  void whatFourProcessesWroteAtOnceVerifiesAfterwards(String shape) throws IOException {
+    String[] options = {
+      "--ioengine=libaio",
+      "--direct=1",
+      "--iodepth=8",
+      "--bsrange=512-64k",
+      "--blockalign=512",
+      "--numjobs=4",
+      "--size=4m",
+      "--offset_increment=4m",
+    };
+    Path image = image(shape);
+    MountedImage writing = bench.mount("-f", format(shape), image);
+
+    fio(writing.disk(), with(options, "--do_verify=0"));
+    writing.unmount();
+
+    requireClean(image);
+    MountedImage reading = bench.mount("-f", format(shape), image);
+    fio(reading.disk(), with(options, "--verify_only=1"));
+  }
+
+  private static String[] with(String[] options, String last) {
+    String[] all = Arrays.copyOf(options, options.length + 1);
+    all[options.length] = last;
+    return all;
+  }
+
   private static void fio(Path disk, String... options) {
     List<Object> command =
         new ArrayList<>(

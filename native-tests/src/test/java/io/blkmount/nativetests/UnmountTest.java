@@ -15,6 +15,11 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** An idle mount ends clean in each of the ways to end it. */
 final class UnmountTest {
+  /** Counted from the state, the first after the name. */
+  private static final int SESSION = 3;
+
+  private static final int TERMINAL = 4;
+
   @RegisterExtension final Workbench bench = new Workbench();
 
   private Path image;
@@ -97,11 +102,10 @@ final class UnmountTest {
   void theServerDependsOnNoTerminalAndNoFolder() throws IOException {
     MountedImage mount = bench.mount(image);
 
-    Shell.Result result = Shell.run("ps", "-o", "ppid=,sid=,tty=", "-p", mount.pid());
-
-    String[] fields = result.requireSuccess().strip().split("\\s+");
-    assertThat(fields[1]).as("session of its own").isNotEqualTo(sessionOfThisProcess());
-    assertThat(fields[2]).as("terminal").isEqualTo("?");
+    assertThat(stat(mount.pid())[SESSION])
+        .as("session of its own")
+        .isNotEqualTo(stat(ProcessHandle.current().pid())[SESSION]);
+    assertThat(stat(mount.pid())[TERMINAL]).as("terminal").isEqualTo("0");
     assertThat(Shell.bash("readlink /proc/$1/cwd", mount.pid())).isEqualTo("/");
   }
 
@@ -125,8 +129,10 @@ final class UnmountTest {
     assertThat(mount.log()).contains("the last flush failed", loop.device().toString());
   }
 
-  private static String sessionOfThisProcess() {
-    return Shell.bash("ps -o sid= -p $$").strip();
+  /** Returns the fields of /proc/PID/stat from the third on; the second is free text. */
+  private static String[] stat(long pid) throws IOException {
+    String stat = Files.readString(Path.of("/proc/" + pid + "/stat"));
+    return stat.substring(stat.lastIndexOf(')') + 2).split(" ");
   }
 
   private void requireEnded(MountedImage mount) {
