@@ -7,6 +7,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import io.blkmount.block.error.BlockError;
 import io.blkmount.block.error.BlockException;
 import io.blkmount.fuse.MountOptions;
+import io.blkmount.fuse.ServingOptions;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -51,7 +52,8 @@ final class FusermountTest {
   @Test
   void optionsOfTheUserComeLastWithoutTheOneThatItDoesNotKnow() {
     MountOptions options =
-        new MountOptions("a", true, true, 0, 0, 0, 1, List.of("nonempty", "noatime"));
+        new MountOptions(
+            "a", true, true, 0, 0, 0, ServingOptions.DEFAULT, List.of("nonempty", "noatime"));
 
     assertThat(words(options)).endsWith(",max_read=1048576,ro,allow_other,noatime");
   }

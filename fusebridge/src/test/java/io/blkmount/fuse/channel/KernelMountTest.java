@@ -7,6 +7,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import io.blkmount.block.error.BlockError;
 import io.blkmount.block.error.BlockException;
 import io.blkmount.fuse.MountOptions;
+import io.blkmount.fuse.ServingOptions;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -68,7 +69,8 @@ final class KernelMountTest {
   @Test
   void optionsReachTheKernel() throws IOException {
     List<String> extra = List.of("nonempty", "noexec", "noatime");
-    MountOptions options = new MountOptions("disk", true, true, 7, 8, 0, 1, extra);
+    MountOptions options =
+        new MountOptions("disk", true, true, 7, 8, 0, ServingOptions.DEFAULT, extra);
 
     int device = KernelMount.mount(directory, true, options);
     try (FreshMount mount = new FreshMount(directory, device)) {
