@@ -7,8 +7,12 @@ import io.blkmount.fuse.MountOptions;
 import io.blkmount.fuse.MountTable;
 import io.blkmount.fuse.Unmounting;
 import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Mounts as an ordinary user: a program with the rights of root opens the device, mounts, and hands
@@ -46,30 +50,39 @@ final class Fusermount {
 
   private static MountProgram start(List<String> programs, String mountPoint, MountOptions options)
       throws BlockException {
+    @Nullable BlockException first = null;
     for (String program : programs) {
       try {
         return MountProgram.start(command(program, mountPoint, options));
       } catch (BlockException e) {
-        if (e.error() != BlockError.NOT_FOUND) {
-          throw KernelMount.refused(e.error(), mountPoint, "cannot run " + e.getMessage());
-        }
+        // "Permission denied" as well: a folder in PATH that is closed to this user is enough.
+        first = first == null ? e : first;
       }
     }
-    throw KernelMount.refused(
-        BlockError.NOT_SUPPORTED,
+    throw notRun(mountPoint, Objects.requireNonNull(first, "no program given"));
+  }
+
+  private static BlockException notRun(String mountPoint, BlockException reason) {
+    return KernelMount.refused(
+        reason.error(),
         mountPoint,
-        "no " + programs.get(0) + " (on Debian: apt-get install fuse3)");
+        "cannot run " + reason.getMessage() + " (on Debian: apt-get install fuse3)");
   }
 
   private static IOException failure(MountProgram program, String mountPoint) {
     int exitCode = program.awaitEnd();
     String line = program.firstLine();
     String why = line.isEmpty() ? "no descriptor came from fusermount3" + ending(exitCode) : line;
-    IOException failure = KernelMount.refused(BlockError.NOT_PERMITTED, mountPoint, why);
+    IOException failure = KernelMount.refused(BlockError.NOT_PERMITTED, mountPoint, why + hint());
     if (exitCode <= 0) {
       detach(mountPoint, failure);
     }
     return failure;
+  }
+
+  /** The program opens the device with the rights of its user, whatever rights it has itself. */
+  private static String hint() {
+    return Files.isWritable(Path.of("/dev/fuse")) ? "" : " (as root: chmod a+rw /dev/fuse)";
   }
 
   private static String ending(int exitCode) {

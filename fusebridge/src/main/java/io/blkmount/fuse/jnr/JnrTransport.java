@@ -33,7 +33,7 @@ public final class JnrTransport implements Transport {
 
   @Override
   public Session mount(String mountPoint, ServedTree served) throws IOException {
-    requireDevice();
+    requireDevice(mountPoint);
     try {
       return mountWith(LibFuse2.CALLS, mountPoint, served);
     } catch (LinkageError e) {
@@ -46,9 +46,7 @@ public final class JnrTransport implements Transport {
     JnrFuseAdapter adapter = new JnrFuseAdapter(served);
     Pointer fuse = setUp(libfuse, adapter, new LibfuseArguments(mountPoint, served.options()));
     if (fuse == null) {
-      throw new BlockException(
-          BlockError.NOT_PERMITTED,
-          "cannot mount on \"" + HostName.printable(mountPoint) + "\": libfuse was refused");
+      throw refused(BlockError.NOT_PERMITTED, mountPoint, "libfuse was refused");
     }
     LibfuseSession session = new LibfuseSession(libfuse, fuse, adapter, served);
     session.start();
@@ -84,15 +82,22 @@ public final class JnrTransport implements Transport {
     return fuse;
   }
 
-  private static void requireDevice() throws BlockException {
+  /** Asks first, since libfuse would write its refusal on standard error and leave us none. */
+  private static void requireDevice(String mountPoint) throws BlockException {
     if (!Files.exists(DEVICE)) {
-      throw new BlockException(
-          BlockError.NOT_FOUND, "cannot mount: no " + DEVICE + " (kernel module fuse)");
+      throw refused(BlockError.NOT_FOUND, mountPoint, "no /dev/fuse (kernel module fuse)");
     }
     if (!Files.isWritable(DEVICE)) {
-      throw new BlockException(
-          BlockError.ACCESS_DENIED, "cannot mount: no permission to open " + DEVICE);
+      throw refused(
+          BlockError.ACCESS_DENIED,
+          mountPoint,
+          "no permission to open /dev/fuse (as root: chmod a+rw /dev/fuse)");
     }
+  }
+
+  private static BlockException refused(BlockError error, String mountPoint, String why) {
+    String name = HostName.printable(mountPoint);
+    return new BlockException(error, "cannot mount on \"" + name + "\": " + why);
   }
 
   /** The first line of the reason is the host's; jnr-ffi adds where it looked. */

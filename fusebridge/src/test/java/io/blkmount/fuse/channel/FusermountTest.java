@@ -134,8 +134,9 @@ final class FusermountTest {
   void missingProgramIsSaidWithItsPackage() throws IOException {
     assertRefused(
         List.of("fusermount-of-nobody", "/nowhere/second"),
-        BlockError.NOT_SUPPORTED,
-        "no fusermount-of-nobody (on Debian: apt-get install fuse3)");
+        BlockError.NOT_FOUND,
+        "cannot run \"fusermount-of-nobody\": No such file or directory"
+            + " (on Debian: apt-get install fuse3)");
   }
 
   @Test
@@ -145,7 +146,7 @@ final class FusermountTest {
     assertRefused(
         List.of(file.toString()),
         BlockError.ACCESS_DENIED,
-        "cannot run \"" + file + "\": Permission denied");
+        "cannot run \"" + file + "\": Permission denied (on Debian: apt-get install fuse3)");
   }
 
   private String program(String script) throws IOException {
