@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.blkmount.fuse;
 
+import io.blkmount.block.bytes.HostName;
+import java.util.Arrays;
 import java.util.List;
 
 /**
  * How a tree is mounted.
  *
- * @param fsName what mount(8) shows as the source: the image's name, several joined by commas
+ * @param fsName what mount(8) shows as the source: the image's name, several joined by commas; cut
+ *     at what the kernel takes
  * @param readOnly mount with MS_RDONLY: the kernel refuses every change with EROFS
  * @param allowOther users other than the mounting one may come in
  * @param uid owner of the directory and the files
@@ -28,12 +31,25 @@ public record MountOptions(
   /** Only the owner has access. */
   public static final int NO_UMASK = -1;
 
-  /** Checks the values and copies the list. */
+  /** The kernel refuses a source that is longer, in bytes. */
+  private static final int LONGEST_SOURCE = 4095;
+
+  private static final String CUT = "...";
+
+  /** Checks the values, cuts the name and copies the list. */
   public MountOptions {
+    fsName = cut(fsName);
     if (umask != NO_UMASK && (umask & ~0777) != 0) {
       throw new IllegalArgumentException("umask=" + umask + " has bits outside 0777");
     }
     extra = List.copyOf(extra);
+  }
+
+  private static String cut(String fsName) {
+    byte[] bytes = HostName.encode(fsName);
+    return bytes.length <= LONGEST_SOURCE
+        ? fsName
+        : HostName.decode(Arrays.copyOf(bytes, LONGEST_SOURCE - CUT.length())) + CUT;
   }
 
   /**
