@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.blkmount.fuse.channel;
+
+import io.blkmount.fuse.HostCalls;
+import io.blkmount.fuse.MountOptions;
+import io.blkmount.fuse.ServedTree;
+import io.blkmount.fuse.Transport;
+import io.blkmount.fuse.Unmounting;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import jnr.ffi.Platform;
+
+/** Speaks to the kernel of Linux directly; needs no library. */
+public final class ChannelTransport implements Transport {
+  private static final Path DEVICE = Path.of("/dev/fuse");
+
+  /** Creates the transport; loads nothing yet. */
+  public ChannelTransport() {}
+
+  @Override
+  public String name() {
+    return "channel";
+  }
+
+  @Override
+  public boolean worksHere() {
+    Platform platform = Platform.getNativePlatform();
+    return platform.getOS() == Platform.OS.LINUX && platform.is64Bit() && Files.exists(DEVICE);
+  }
+
+  @Override
+  public Session mount(String mountPoint, ServedTree served) throws IOException {
+    RequestMemory memory = RequestMemory.allocate();
+    DevFuse device = null;
+    try {
+      device = DevFuse.of(descriptor(mountPoint, served));
+      InitHandshake.perform(device, memory, false);
+      ChannelSession session = new ChannelSession(device, memory, served);
+      session.start();
+      return session;
+    } catch (IOException e) {
+      if (device != null) {
+        abandon(device, mountPoint, e);
+      }
+      memory.close();
+      throw e;
+    }
+  }
+
+  private static int descriptor(String mountPoint, ServedTree served) throws IOException {
+    MountOptions options = served.options();
+    return HostCalls.isRoot()
+        ? KernelMount.mount(mountPoint, served.tree().isDirectory(), options)
+        : Fusermount.mount(mountPoint, options);
+  }
+
+  /** Takes away a mount that nobody will serve. */
+  private static void abandon(DevFuse device, String mountPoint, IOException reason) {
+    device.close();
+    try {
+      Unmounting.detach(mountPoint);
+    } catch (IOException e) {
+      reason.addSuppressed(e);
+    }
+  }
+}

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.blkmount.fuse.channel;
+
+import io.blkmount.block.error.BlockException;
+import java.util.concurrent.Semaphore;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicLong;
+
+/**
+ * One thread of a mount. With the turn it waits for requests and serves them; the turn is passed on
+ * before a request that may take long, and taken away from a worker that is stuck in one.
+ *
+ * <pre>
+ *   waiting --request--> serving --done--> waiting
+ *                           '--turn given away--> relieved --done--> idle --turn--> waiting
+ * </pre>
+ */
+final class FuseWorker implements Runnable {
+  private static final System.Logger LOG = System.getLogger(FuseWorker.class.getName());
+
+  private static final int WAITING = 0;
+  private static final int SERVING = 1;
+  private static final int RELIEVED = 2;
+  private static final int STATES = 4;
+
+  private final ChannelSession session;
+  private final WorkerPool pool;
+
+  /** How many requests were served, times {@link #STATES}, plus what goes on. */
+  private final AtomicLong phase = new AtomicLong(WAITING);
+
+  private final Semaphore turn = new Semaphore(0);
+
+  /** What the watch saw when it last looked; its own. */
+  private long seenPhase;
+
+  FuseWorker(ChannelSession session, WorkerPool pool) {
+    this.session = session;
+    this.pool = pool;
+  }
+
+  @Override
+  public void run() {
+    boolean hasTurn = true;
+    try (RequestMemory memory = RequestMemory.allocate();
+        DevFuse device = session.newDevice(memory)) {
+      session.declareWriter();
+      RequestServer server = new RequestServer(session.served(), memory, device);
+      Receiver receiver = new Receiver(device, memory, session.spinNanos());
+      while (hasTurn) {
+        serveWithTurn(receiver, server);
+        hasTurn = pool.awaitTurn(this);
+      }
+    } catch (BlockException e) {
+      LOG.log(System.Logger.Level.WARNING, "one thread less: " + e.getMessage());
+    } finally {
+      pool.leave(this, hasTurn && state(phase.get()) != RELIEVED);
+    }
+  }
+
+  /** Serves until the turn is somebody else's, or the mount has ended. */
+  private void serveWithTurn(Receiver receiver, RequestServer server) {
+    do {
+      if (receiver.receive() == Receiver.END) {
+        pool.end();
+        return;
+      }
+      phase.set(phase.get() + SERVING);
+      pool.wakeWatch();
+      serve(server);
+    } while (finish());
+  }
+
+  private void serve(RequestServer server) {
+    if (Opcode.mayTakeLong(server.opcode()) || pool.serviceTime().isSlow()) {
+      relieve(phase.get());
+    }
+    long start = System.nanoTime();
+    server.serve();
+    pool.serviceTime().add(System.nanoTime() - start, server.transferred());
+  }
+
+  /** Returns whether the turn is still here. */
+  private boolean finish() {
+    long current = phase.get();
+    long next = (current & -STATES) + STATES;
+    if (state(current) == SERVING && phase.compareAndSet(current, next)) {
+      return true;
+    }
+    phase.set(next);
+    return false;
+  }
+
+  /** Gives the turn to another worker, once, if this one is still serving the same request. */
+  private void relieve(long current) {
+    if (state(current) == SERVING && phase.compareAndSet(current, current - SERVING + RELIEVED)) {
+      pool.passTurn();
+    }
+  }
+
+  /**
+   * Takes the turn away if nothing has moved since the last look.
+   *
+   * @return whether anything is going on
+   */
+  boolean relieveIfStuck() {
+    long current = phase.get();
+    boolean still = current == seenPhase;
+    seenPhase = current;
+    if (still) {
+      relieve(current);
+    }
+    return !still || state(current) != WAITING;
+  }
+
+  private static int state(long phase) {
+    return (int) (phase & (STATES - 1));
+  }
+
+  /** Gives this worker the turn. */
+  void grant() {
+    turn.release();
+  }
+
+  /** Waits for the turn; returns whether it came. Nobody has reason to interrupt a worker. */
+  boolean awaitGrant(long timeoutMillis) {
+    try {
+      return turn.tryAcquire(timeoutMillis, TimeUnit.MILLISECONDS);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      return false;
+    }
+  }
+
+  /** Returns whether the turn is there. */
+  boolean wasGranted() {
+    return turn.tryAcquire();
+  }
+}

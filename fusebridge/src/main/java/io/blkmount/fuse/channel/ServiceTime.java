@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.blkmount.fuse.channel;
+
+/**
+ * Whether requests are served quickly, as from memory, or have to wait for something, as for a
+ * disk: an average over the last few, which need not be exact and so takes no lock.
+ */
+final class ServiceTime {
+  /** Serving small requests from memory takes a third of that. */
+  private static final long SLOW_NANOS = 60_000;
+
+  /** Copying a byte takes less than a quarter of a nanosecond; that is no waiting. */
+  private static final int BYTES_PER_NANO_SHIFT = 2;
+
+  private static final int WEIGHT_SHIFT = 4;
+
+  private long averageNanos;
+
+  /** Takes note of a request. */
+  void add(long nanos, int bytes) {
+    long waited = nanos - (bytes >> BYTES_PER_NANO_SHIFT);
+    averageNanos += (waited - averageNanos) >> WEIGHT_SHIFT;
+  }
+
+  /** Returns whether another thread should rather take the next request meanwhile. */
+  boolean isSlow() {
+    return averageNanos > SLOW_NANOS;
+  }
+}

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.blkmount.fuse.channel;
+
+import java.util.concurrent.locks.LockSupport;
+
+/**
+ * Looks from time to time whether a worker is stuck in a request while it is its turn to wait for
+ * the next. Sleeps while nothing goes on.
+ */
+final class StuckWatch implements Runnable {
+  /** A worker is stuck when two looks in a row find it in the same request. */
+  private static final long LOOK_NANOS = 500_000;
+
+  /** After so many looks that saw nothing there is nothing to look at. */
+  private static final int QUIET_LOOKS = 20;
+
+  private final WorkerPool pool;
+  private final Thread thread;
+  private volatile boolean asleep;
+
+  StuckWatch(WorkerPool pool) {
+    this.pool = pool;
+    this.thread = new Thread(this, "fuse-watch");
+    thread.setDaemon(true);
+  }
+
+  void start() {
+    thread.start();
+  }
+
+  /** Says that something goes on. Costs a look at a field if that is known. */
+  void wake() {
+    if (asleep) {
+      LockSupport.unpark(thread);
+    }
+  }
+
+  @Override
+  public void run() {
+    int quietLooks = 0;
+    while (!pool.hasEnded()) {
+      quietLooks = somethingGoesOn() ? 0 : quietLooks + 1;
+      if (quietLooks < QUIET_LOOKS) {
+        LockSupport.parkNanos(this, LOOK_NANOS);
+      } else {
+        sleep();
+      }
+    }
+  }
+
+  /** A worker says what it does before it looks here, so one of the two sees the other. */
+  private void sleep() {
+    asleep = true;
+    if (!somethingGoesOn() && !pool.hasEnded()) {
+      LockSupport.park(this);
+    }
+    asleep = false;
+  }
+
+  private boolean somethingGoesOn() {
+    boolean found = false;
+    for (FuseWorker worker : pool.workers()) {
+      found |= worker.relieveIfStuck();
+    }
+    return found;
+  }
+}
