@@ -43,8 +43,11 @@ final class ClusterCodec implements AutoCloseable {
 
   /** One native decoder, used by one thread at a time. */
   private interface Decoder {
-    /** Decodes until the target is full; what is left of it is missing. */
+    /** Decodes until the target is full or the input has ended; goes on with the next call. */
     void decode(ByteBuffer source, ByteBuffer target) throws IOException;
+
+    /** Forgets the stream and lets go of its buffer. */
+    void reset();
 
     void end();
   }
@@ -62,19 +65,61 @@ final class ClusterCodec implements AutoCloseable {
     if (target.remaining() != clusterSize) {
       throw new IllegalArgumentException(target.remaining() + " is not " + clusterSize);
     }
+    try (Stream stream = open(source)) {
+      stream.read(target);
+    }
+  }
+
+  /**
+   * Begins to decompress one cluster, for a caller that may not want all of it.
+   *
+   * @param source as for {@link #decompress}; it stays in use until the stream is closed
+   */
+  Stream open(ByteBuffer source) {
     Decoder decoder = idle.poll();
-    decoder = decoder != null ? decoder : decoders.get();
-    try {
+    return new Stream(decoder != null ? decoder : decoders.get(), source);
+  }
+
+  /** A cluster being decompressed from its start on, by one thread at a time. */
+  final class Stream implements AutoCloseable {
+    private final Decoder decoder;
+    private final ByteBuffer source;
+    private int decodedBytes;
+    private boolean sound = true;
+
+    private Stream(Decoder decoder, ByteBuffer source) {
+      this.decoder = decoder;
+      this.source = source;
+    }
+
+    /**
+     * Decompresses the next bytes of the cluster.
+     *
+     * @param target direct, filled from position to limit
+     * @throws CorruptImageException as for {@link ClusterCodec#decompress}; the stream is of no use
+     *     then
+     */
+    void read(ByteBuffer target) throws IOException {
+      int start = target.position();
+      sound = false;
       decoder.decode(source, target);
-    } catch (IOException | RuntimeException failure) {
-      decoder.end();
-      throw failure;
+      decodedBytes += target.position() - start;
+      if (target.hasRemaining()) {
+        throw fault("the stream ends after " + decodedBytes + " bytes");
+      }
+      sound = true;
     }
-    if (target.hasRemaining()) {
-      decoder.end();
-      throw fault("the stream ends after " + (clusterSize - target.remaining()) + " bytes");
+
+    /** Gives the decoder back; one that has failed is not used again. */
+    @Override
+    public void close() {
+      if (sound) {
+        decoder.reset();
+        keep(decoder);
+      } else {
+        decoder.end();
+      }
     }
-    keep(decoder);
   }
 
   /** Ends idle decoders; those in use end when their thread is done. */
@@ -113,20 +158,23 @@ final class ClusterCodec implements AutoCloseable {
   /** Raw deflate, without zlib's header and checksum. */
   private final class DeflateDecoder implements Decoder {
     private final Inflater inflater = new Inflater(true);
+    private boolean begun;
+    private boolean padded;
 
     @Override
     public void decode(ByteBuffer source, ByteBuffer target) throws IOException {
-      inflater.setInput(source);
+      if (!begun) {
+        inflater.setInput(source);
+        begun = true;
+      }
       try {
         inflate(target);
-        inflater.reset(); // lets go of the buffer
       } catch (DataFormatException e) {
         throw fault("not a deflate stream: " + e.getMessage());
       }
     }
 
     private void inflate(ByteBuffer target) throws DataFormatException {
-      boolean padded = false;
       while (target.hasRemaining()) {
         int count = inflater.inflate(target);
         if (count > 0) {
@@ -142,6 +190,13 @@ final class ClusterCodec implements AutoCloseable {
     }
 
     @Override
+    public void reset() {
+      inflater.reset();
+      begun = false;
+      padded = false;
+    }
+
+    @Override
     public void end() {
       inflater.end();
     }
@@ -151,10 +206,12 @@ final class ClusterCodec implements AutoCloseable {
   private final class ZstdDecoder implements Decoder {
     private final ZstdDecompressCtx context = new ZstdDecompressCtx();
 
+    ZstdDecoder() {
+      context.setLongMax(MAX_ZSTD_WINDOW_BITS);
+    }
+
     @Override
     public void decode(ByteBuffer source, ByteBuffer target) throws IOException {
-      context.reset();
-      context.setLongMax(MAX_ZSTD_WINDOW_BITS);
       try {
         decodeFrames(source, target);
       } catch (ZstdException e) {
@@ -169,6 +226,12 @@ final class ClusterCodec implements AutoCloseable {
         context.decompressDirectByteBufferStream(target, source);
         progress = source.remaining() + target.remaining() < before;
       }
+    }
+
+    @Override
+    public void reset() {
+      context.reset();
+      context.setLongMax(MAX_ZSTD_WINDOW_BITS);
     }
 
     @Override

@@ -188,6 +188,7 @@ final class FreedClusters {
         punch(first, next - first);
       }
     }
+    metadata.decompressed().forget(firstCluster << bits, (end - firstCluster) << bits);
     refcounts.adjust(firstCluster, end - firstCluster, -1);
   }
 

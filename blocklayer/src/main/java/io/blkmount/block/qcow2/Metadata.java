@@ -18,6 +18,8 @@ final class Metadata {
   private final RefcountWidth refcountWidth;
   private final MetadataCache l2Cache;
   private final MetadataCache refcountCache;
+  private final CompressedFile compressedFile;
+  private final DecompressedClusters decompressed;
   private final OverlapGuard guard;
   private final RequestEpochs epochs = new RequestEpochs();
   private final ReentrantLock lock = new ReentrantLock();
@@ -39,6 +41,8 @@ final class Metadata {
         new MetadataCache("L2 table", file, geometry, options.l2CacheBytes(geometry, header));
     this.refcountCache =
         new MetadataCache("refcount block", file, geometry, options.refcountCacheBytes(geometry));
+    this.compressedFile = new CompressedFile(file, header);
+    this.decompressed = new DecompressedClusters(compressedFile);
     this.guard = new OverlapGuard(geometry);
     this.l1 = l1;
     this.refcountTable = refcountTable;
@@ -87,6 +91,14 @@ final class Metadata {
 
   MetadataCache refcountCache() {
     return refcountCache;
+  }
+
+  CompressedFile compressedFile() {
+    return compressedFile;
+  }
+
+  DecompressedClusters decompressed() {
+    return decompressed;
   }
 
   OverlapGuard guard() {

@@ -73,6 +73,9 @@ final class Qcow2Image implements DriverInstance, Backed {
       if (run.kind() == L2Entry.Kind.UNALLOCATED) {
         return -run.length();
       }
+      if (run.kind() == L2Entry.Kind.COMPRESSED) {
+        return parts.compressed().read(run, target);
+      }
       int length = (int) run.length();
       parts.content().read(run, offset, target.slice(target.position(), length));
       target.position(target.position() + length);
@@ -198,6 +201,7 @@ final class Qcow2Image implements DriverInstance, Backed {
     writeBack();
     metadata.l2Cache().clear();
     metadata.refcountCache().clear();
+    metadata.decompressed().clear();
   }
 
   @Override
@@ -208,7 +212,8 @@ final class Qcow2Image implements DriverInstance, Backed {
         metadata.file().flush(); // what was freed at the end of the write-back
       }
     } finally {
-      parts.content().close();
+      metadata.decompressed().close();
+      metadata.compressedFile().close();
     }
   }
 }

@@ -6,6 +6,7 @@ package io.blkmount.block.qcow2;
  *
  * @param lookup finds clusters
  * @param content reads them
+ * @param compressed reads those that are compressed
  * @param writer writes and allocates
  * @param zeroClusters zeroes and discards
  * @param reservation allocates without writing
@@ -16,6 +17,7 @@ package io.blkmount.block.qcow2;
 record Qcow2Parts(
     ClusterLookup lookup,
     ClusterContent content,
+    CompressedReader compressed,
     ClusterWriter writer,
     ZeroClusters zeroClusters,
     SpaceReservation reservation,
@@ -36,7 +38,8 @@ record Qcow2Parts(
     ClusterAllocator allocator = new ClusterAllocator(metadata, refcounts, growth, fileLength);
     ClusterLookup lookup = new ClusterLookup(metadata);
     L2Tables l2Tables = new L2Tables(metadata, lookup, allocator, refcounts);
-    ClusterContent content = new ClusterContent(metadata);
+    CompressedReader compressed = new CompressedReader(metadata, lookup);
+    ClusterContent content = new ClusterContent(metadata, compressed);
     CopyOnWrite copyOnWrite = new CopyOnWrite(metadata, content);
     ClusterWriter writer =
         new ClusterWriter(metadata, lookup, l2Tables, allocator, copyOnWrite, freed, writeback);
@@ -48,6 +51,6 @@ record Qcow2Parts(
         new Qcow2Resizer(
             metadata, allocator, content, lookup, writer, zeroClusters, freed, writeback);
     return new Qcow2Parts(
-        lookup, content, writer, zeroClusters, reservation, resizer, freed, writeback);
+        lookup, content, compressed, writer, zeroClusters, reservation, resizer, freed, writeback);
   }
 }

@@ -19,8 +19,10 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /**
  * Eight guest threads, each owning every eighth sector in one half of the disk and every eighth
@@ -51,7 +53,36 @@ final class Qcow2StressTest {
 
   private static void run(ImageShape shape, TestImage.Options options, long seed) throws Exception {
     PagedBytes backing = shape.hasBacking() ? StressGuest.backing(shape.backingLength()) : null;
-    MemoryInstance host = MemoryInstance.file(shape.create(), seed % 3 == 0 ? 1 : 4096);
+    run(shape, shape.create(), backing, options, seed);
+  }
+
+  /** What the guests find at first is the image's own, and compressed. */
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "cluster_size=4096",
+        "cluster_size=65536",
+        "cluster_size=65536,compression_type=zstd",
+        "cluster_size=4096,compat=0.10",
+      })
+  void threadsDoNotDisturbEachOtherInCompressedClusters(String options) throws Exception {
+    int clusterSize = options.contains("4096") ? 4096 : 65536;
+    ImageShape empty = ImageShape.of(clusterSize, 64 * clusterSize);
+    ImageShape shape = empty.withBacking(empty.length());
+    PagedBytes content = CompressedImages.of(StressGuest.backing(empty.length()), options);
+    for (long seed = 1; seed <= Images.SCALE; seed++) {
+      run(shape, content.copy(), null, TestImage.Options.SMALL_CACHES, seed);
+    }
+  }
+
+  private static void run(
+      ImageShape shape,
+      PagedBytes content,
+      @Nullable PagedBytes backing,
+      TestImage.Options options,
+      long seed)
+      throws Exception {
+    MemoryInstance host = MemoryInstance.file(content, seed % 3 == 0 ? 1 : 4096);
     List<StressGuest> guests = new ArrayList<>();
     try (TestImage image = TestImage.open(host, backing, options)) {
       for (int thread = 0; thread < THREADS; thread++) {
