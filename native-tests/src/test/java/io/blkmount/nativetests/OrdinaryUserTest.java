@@ -46,7 +46,12 @@ final class OrdinaryUserTest {
   }
 
   @ParameterizedTest(name = "{0}, {1}")
-  @CsvSource({"jnr-fuse, unmount", "jnr-fuse, unmount_by_tool"})
+  @CsvSource({
+    "channel,  unmount",
+    "channel,  unmount_by_tool",
+    "jnr-fuse, unmount",
+    "jnr-fuse, unmount_by_tool"
+  })
   void mountsWritesAndUnmounts(String transport, String way) {
     run(
             transport,
@@ -71,7 +76,7 @@ final class OrdinaryUserTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = "jnr-fuse")
+  @ValueSource(strings = {"channel", "jnr-fuse"})
   void mountsOnAFile(String transport) {
     run(
             transport,
@@ -88,7 +93,7 @@ final class OrdinaryUserTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = "jnr-fuse")
+  @ValueSource(strings = {"channel", "jnr-fuse"})
   void notEvenRootMayOpenTheDisk(String transport) {
     Shell.Result result =
         run(
@@ -109,7 +114,7 @@ final class OrdinaryUserTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = "jnr-fuse")
+  @ValueSource(strings = {"channel", "jnr-fuse"})
   void rootMayWhereTheHostAllowsAllowOther(String transport) {
     run(
             transport,
@@ -129,7 +134,7 @@ final class OrdinaryUserTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = "jnr-fuse")
+  @ValueSource(strings = {"channel", "jnr-fuse"})
   void refusalOfAllowOtherNamesTheSetting(String transport) {
     Shell.Result result =
         run(
@@ -150,7 +155,7 @@ final class OrdinaryUserTest {
 
   /** Also the setuid program opens the device with the rights of its user. */
   @ParameterizedTest
-  @ValueSource(strings = "jnr-fuse")
+  @ValueSource(strings = {"channel", "jnr-fuse"})
   void deviceThatUsersMayNotOpenIsNamedInOneLine(String transport) {
     Shell.Result result =
         run(
