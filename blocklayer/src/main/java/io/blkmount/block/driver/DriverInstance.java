@@ -63,7 +63,9 @@ public interface DriverInstance extends Closeable {
   void write(long offset, ByteBuffer source, WriteFlags flags) throws IOException;
 
   /**
-   * Makes a range read as zeros without a buffer of them.
+   * Makes a range read as zeros without a buffer of them; past the end of what is growable it
+   * becomes longer. The driver does that itself: a caller who set the length afterwards would cut
+   * off what others have appended meanwhile.
    *
    * @param offset aligned to {@code limits().zeroAlignment()}
    * @param length a multiple of it (or up to the end), at most {@code maxZeroes}

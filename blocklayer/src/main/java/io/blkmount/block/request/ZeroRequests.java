@@ -5,7 +5,6 @@ import io.blkmount.block.bytes.Alignment;
 import io.blkmount.block.bytes.Zeroes;
 import io.blkmount.block.driver.DiscardMode;
 import io.blkmount.block.driver.DriverInstance;
-import io.blkmount.block.driver.Preallocation;
 import io.blkmount.block.driver.WriteFlags;
 import io.blkmount.block.error.BlockError;
 import io.blkmount.block.error.BlockException;
@@ -56,7 +55,6 @@ final class ZeroRequests {
       writeNative(head, tail, flags);
     }
     writePart(tail, end, flags);
-    growTo(end, oldLength);
   }
 
   private void writePart(long offset, long end, WriteFlags flags) throws IOException {
@@ -121,18 +119,6 @@ final class ZeroRequests {
       int count = (int) Math.min(end - position, Zeroes.MAX_BUFFER);
       writer.write(position, Zeroes.buffer(count), flags.without(WriteFlags.FUA));
       position += count;
-    }
-  }
-
-  /** A driver may zero past the end of a file without making it longer. */
-  private void growTo(long end, long oldLength) throws IOException {
-    if (end <= oldLength || instance.length() >= end) {
-      return;
-    }
-    if (instance.support().newSpaceReadsZero()) {
-      instance.truncate(end, Preallocation.OFF);
-    } else {
-      writeData(instance.length(), end, WriteFlags.NONE);
     }
   }
 }

@@ -217,6 +217,25 @@ public abstract class DriverContract {
     compareAll();
   }
 
+  /** Nobody sets the length afterwards: that could cut off what others have appended. */
+  @Test
+  void growableInstanceGrowsByZeroing() throws IOException {
+    assumeTrue(driver.support().growable(), "length is fixed");
+    int unit = driver.limits().zeroAlignment();
+    int offset = model.length() / unit * unit + 8 * unit;
+
+    try {
+      driver.writeZeroes(offset, 2L * unit, WriteFlags.NONE);
+    } catch (IOException refused) {
+      assumeTrue(!isNotSupported(refused), "the caller writes zeros instead");
+      throw refused;
+    }
+
+    assertThat(driver.length()).isEqualTo(offset + 2L * unit);
+    model.truncate(offset + 2 * unit);
+    compareAll();
+  }
+
   @Test
   void reserveChangesNoByte() throws IOException {
     write(0, LENGTH / 4);
