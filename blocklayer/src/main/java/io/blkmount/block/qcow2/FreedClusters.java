@@ -10,6 +10,7 @@ import java.util.ArrayList;
 import java.util.Collection;
 import java.util.Deque;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicLong;
 
 /**
  * Host clusters that no entry points to any more, on their way to being free.
@@ -31,6 +32,8 @@ final class FreedClusters {
   private List<Dropped> waiting = new ArrayList<>();
 
   private volatile int freshCount;
+
+  private final AtomicLong freedCount = new AtomicLong();
 
   /**
    * One reference less to each of a run of clusters.
@@ -84,6 +87,21 @@ final class FreedClusters {
   /** Returns how many runs wait for a write-back; a hint when no lock is held. */
   int freshCount() {
     return freshCount;
+  }
+
+  /** Returns how many clusters have lost a reference since the image was opened. */
+  long freedCount() {
+    return freedCount.get();
+  }
+
+  /** Returns whether clusters wait for a write-back or for requests in flight. */
+  boolean isAnyLeft() {
+    metadata.lock().lock();
+    try {
+      return !fresh.isEmpty() || !waiting.isEmpty();
+    } finally {
+      metadata.lock().unlock();
+    }
   }
 
   /** Takes what was dropped so far; the caller holds the metadata lock and writes the entries. */
@@ -190,6 +208,7 @@ final class FreedClusters {
     }
     metadata.decompressed().forget(firstCluster << bits, (end - firstCluster) << bits);
     refcounts.adjust(firstCluster, end - firstCluster, -1);
+    freedCount.addAndGet(end - firstCluster);
   }
 
   /** Gives space back if the file's discard mode says so; a failure costs space, not data. */

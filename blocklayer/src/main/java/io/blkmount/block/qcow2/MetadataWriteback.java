@@ -4,6 +4,7 @@ package io.blkmount.block.qcow2;
 import com.google.errorprone.annotations.concurrent.GuardedBy;
 import java.io.IOException;
 import java.util.List;
+import java.util.concurrent.locks.LockSupport;
 import java.util.concurrent.locks.ReentrantLock;
 
 /**
@@ -18,6 +19,9 @@ final class MetadataWriteback {
 
   /** Dirty slices that make a write-back due: the copies stay below 4 MiB. */
   private static final int MAX_DIRTY = 1 << 10;
+
+  /** How often {@link #freeDropped} looks whether requests have ended. */
+  private static final long POLL_NANOS = 200_000;
 
   private final Metadata metadata;
   private final FreedClusters freed;
@@ -62,6 +66,23 @@ final class MetadataWriteback {
   /** Does {@link #flush} if metadata has changed at all. */
   void writeDirty() throws IOException {
     exclusively(() -> {});
+  }
+
+  /**
+   * Frees every cluster that was dropped before the call: makes the drops durable and waits for the
+   * requests that were in flight. The caller is none of them, and holds no lock.
+   *
+   * @throws IOException if a write or flush failed
+   */
+  void freeDropped() throws IOException {
+    long epoch = metadata.epochs().current();
+    while (freed.isAnyLeft()) {
+      writeDirty();
+      if (metadata.epochs().hasPassed(epoch)) {
+        return;
+      }
+      LockSupport.parkNanos(POLL_NANOS);
+    }
   }
 
   /** Does {@link #flush} if so much has piled up that memory or the caches would suffer. */

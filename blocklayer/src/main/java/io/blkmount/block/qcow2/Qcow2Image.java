@@ -11,6 +11,8 @@ import io.blkmount.block.driver.Extent;
 import io.blkmount.block.driver.Preallocation;
 import io.blkmount.block.driver.Support;
 import io.blkmount.block.driver.WriteFlags;
+import io.blkmount.block.error.BlockError;
+import io.blkmount.block.error.BlockException;
 import io.blkmount.block.error.CorruptImageException;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -101,7 +103,8 @@ final class Qcow2Image implements DriverInstance, Backed {
 
   @Override
   public void write(long offset, ByteBuffer source, WriteFlags flags) throws IOException {
-    change(() -> parts.writer().write(offset, source));
+    int start = source.position();
+    change(() -> parts.writer().write(offset, source.position(start)));
   }
 
   @Override
@@ -126,14 +129,37 @@ final class Qcow2Image implements DriverInstance, Backed {
     change(() -> parts.resizer().truncate(length, preallocation));
   }
 
-  /** A change of the image. */
+  /** A change of the image, which may be made again from the start. */
   private interface Change {
     void run() throws IOException;
   }
 
+  /** Makes a change; once more if there was no space, but clusters were on their way to be free. */
   private void change(Change change) throws IOException {
     corruption.requireWritable();
     firstWrite.prepare();
+    long freedBefore = parts.freed().freedCount();
+    try {
+      attempt(change);
+    } catch (BlockException full) {
+      if (full.error() != BlockError.NO_SPACE || !hasFreed(freedBefore, full)) {
+        throw full;
+      }
+      attempt(change);
+    }
+  }
+
+  private boolean hasFreed(long freedBefore, BlockException full) {
+    try {
+      writeMetadata(parts.writeback()::freeDropped);
+      return parts.freed().freedCount() > freedBefore;
+    } catch (IOException e) {
+      full.addSuppressed(e);
+      return false;
+    }
+  }
+
+  private void attempt(Change change) throws IOException {
     long epoch = metadata.epochs().enter();
     try {
       change.run();
