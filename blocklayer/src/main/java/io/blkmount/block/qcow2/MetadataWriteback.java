@@ -39,7 +39,7 @@ final class MetadataWriteback {
   }
 
   private static int dueAt(MetadataCache cache) {
-    return Math.max(8, Math.min(MAX_DIRTY, cache.maxSlices() / 2));
+    return Math.max(8, Math.min(MAX_DIRTY, cache.maxSlices()));
   }
 
   /** Something done while no write-back runs and everything before it has been written. */

@@ -27,6 +27,9 @@ final class RootTable {
 
   private static final int SECTOR_ENTRIES = SECTOR >> ClusterGeometry.ENTRY_SHIFT;
 
+  /** A direct buffer is dear, and almost every flush finds the root tables clean. */
+  private static final ByteBuffer NO_SECTORS = ByteBuffer.allocate(0);
+
   private final long hostOffset;
   private final int entryCount;
   private final ByteBuffer bytes;
@@ -105,6 +108,9 @@ final class RootTable {
    */
   Dirty copyDirty() {
     BitSet sectors = (BitSet) dirtySectors.clone();
+    if (sectors.isEmpty()) {
+      return new Dirty(this, sectors, NO_SECTORS);
+    }
     ByteBuffer copies = ByteBuffer.allocateDirect(sectors.cardinality() * SECTOR);
     sectors.stream().forEach(sector -> copies.put(sector(sector)));
     return new Dirty(this, sectors, copies.flip());
