@@ -64,7 +64,8 @@ final class ClusterLookup {
         L2Entry.Kind.UNALLOCATED, guestOffset, length, Extent.NO_HOST_OFFSET, false, 0);
   }
 
-  private ClusterRun runFrom(Slice slice, long guestOffset, long maxLength) throws IOException {
+  /** Does {@link #find} in the pinned slice that maps {@code guestOffset}. */
+  ClusterRun runFrom(Slice slice, long guestOffset, long maxLength) throws IOException {
     int index = geometry.indexInSlice(guestOffset);
     long entry = slice.entry(index);
     L2Entry.Kind kind = L2Entry.kind(entry, metadata.isVersion3());

@@ -70,30 +70,30 @@ final class ClusterWriter {
     long end = Math.min(guestOffset + run.length(), geometry.sliceSpanEnd(guestOffset));
     long firstCluster = guestOffset >> geometry.clusterBits();
     int clusters = (int) geometry.clustersTouched(guestOffset, end - guestOffset);
-    try (AllocationTracker.Reservation mine = tracker.reserve(firstCluster, clusters)) {
+    try (AllocationTracker.Reservation mine = tracker.reserve(firstCluster, clusters);
+        Slice slice = l2Tables.pinForChange(guestOffset)) {
       long reservedEnd = (firstCluster + mine.clusterCount()) << geometry.clusterBits();
-      ClusterRun now = lookup.find(guestOffset, Math.min(end, reservedEnd) - guestOffset);
-      return now.isOverwritable() ? 0 : place(now, source);
+      long length = Math.min(end, reservedEnd) - guestOffset;
+      ClusterRun now = lookup.runFrom(slice, guestOffset, length);
+      return now.isOverwritable() ? 0 : place(slice, now, source);
     }
   }
 
-  private int place(ClusterRun run, ByteBuffer source) throws IOException {
-    try (Slice slice = l2Tables.pinForChange(run.guestOffset())) {
-      int clusters = (int) geometry.clustersTouched(run.guestOffset(), run.length());
-      ClusterAllocator.Allocated target;
-      int length;
-      if (run.kind() == L2Entry.Kind.ZERO_ALLOCATED && run.copied()) {
-        requireWritable(run.hostOffset(), run.length());
-        HostRun reserve = new HostRun(geometry.clusterStart(run.hostOffset()), clusters);
-        target = new ClusterAllocator.Allocated(reserve, false);
-        length = fill(run, target, source);
-      } else {
-        target = allocator.allocate(clusters);
-        length = fillOrGiveBack(run, target, source);
-      }
-      link(slice, geometry.indexInSlice(run.guestOffset()), target.run());
-      return length;
+  private int place(Slice slice, ClusterRun run, ByteBuffer source) throws IOException {
+    int clusters = (int) geometry.clustersTouched(run.guestOffset(), run.length());
+    ClusterAllocator.Allocated target;
+    int length;
+    if (run.kind() == L2Entry.Kind.ZERO_ALLOCATED && run.copied()) {
+      requireWritable(run.hostOffset(), run.length());
+      HostRun reserve = new HostRun(geometry.clusterStart(run.hostOffset()), clusters);
+      target = new ClusterAllocator.Allocated(reserve, false);
+      length = fill(run, target, source);
+    } else {
+      target = allocator.allocate(clusters);
+      length = fillOrGiveBack(run, target, source);
     }
+    link(slice, geometry.indexInSlice(run.guestOffset()), target.run());
+    return length;
   }
 
   private int fillOrGiveBack(ClusterRun run, ClusterAllocator.Allocated taken, ByteBuffer source)

@@ -2,6 +2,7 @@
 package io.blkmount.block.qcow2;
 
 import io.blkmount.block.bytes.BouncePool;
+import io.blkmount.block.bytes.Zeroes;
 import io.blkmount.block.driver.WriteFlags;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -13,6 +14,9 @@ import java.nio.ByteBuffer;
 final class CopyOnWrite {
   /** Up to here edges and data are put together and written at once; beyond, copying costs more. */
   private static final int MAX_MERGED = 256 << 10;
+
+  /** Up to here data that will be replaced is read along with the edges on both sides of it. */
+  private static final int MAX_READ_THROUGH = 16 << 10;
 
   private final Metadata metadata;
   private final ClusterGeometry geometry;
@@ -44,7 +48,7 @@ final class CopyOnWrite {
     if (head + tail == 0 || edgesAreZero) {
       writeData(hostOffset + head, source, length);
     } else if (used + tail <= MAX_MERGED) {
-      writeMerged(before, hostOffset, source, length);
+      writeMerged(before, taken, source, length);
     } else {
       writeEdge(before, guestOffset - head, hostOffset, head);
       writeData(hostOffset + head, source, length);
@@ -59,19 +63,39 @@ final class CopyOnWrite {
     source.position(source.position() + length);
   }
 
-  private void writeMerged(ClusterRun before, long hostOffset, ByteBuffer source, int length)
+  private void writeMerged(
+      ClusterRun before, ClusterAllocator.Allocated taken, ByteBuffer source, int length)
       throws IOException {
-    long guestOffset = before.guestOffset();
-    int head = geometry.offsetInCluster(guestOffset);
-    int total = (int) geometry.clusterEnd(head + length);
-    try (BouncePool.Bounce bounce = BouncePool.take(total)) {
+    int head = geometry.offsetInCluster(before.guestOffset());
+    int used = head + length;
+    try (BouncePool.Bounce bounce = BouncePool.take((int) geometry.clusterEnd(used))) {
       ByteBuffer merged = bounce.buffer();
-      readEdge(before, guestOffset - head, merged, 0, head);
+      readEdges(before, merged, head, used);
+      if (taken.readsZero() && isZero(merged, 0, head) && isZero(merged, used, merged.limit())) {
+        writeData(taken.run().hostOffset() + head, source, length); // what is there is right
+        return;
+      }
       merged.put(head, source, source.position(), length);
-      readEdge(before, guestOffset + length, merged, head + length, total - head - length);
-      metadata.file().write(hostOffset, merged, WriteFlags.NONE);
+      metadata.file().write(taken.run().hostOffset(), merged, WriteFlags.NONE);
     }
     source.position(source.position() + length);
+  }
+
+  private static boolean isZero(ByteBuffer bytes, int start, int end) {
+    return Zeroes.isZero(bytes.slice(start, end - start));
+  }
+
+  /** Reads what is around the data, and a short piece of data with it if that saves a request. */
+  private void readEdges(ClusterRun before, ByteBuffer merged, int head, int used)
+      throws IOException {
+    long start = before.guestOffset() - head;
+    int end = merged.limit();
+    if (head > 0 && used < end && used - head <= MAX_READ_THROUGH) {
+      readEdge(before, start, merged, 0, end);
+    } else {
+      readEdge(before, start, merged, 0, head);
+      readEdge(before, start + used, merged, used, end - used);
+    }
   }
 
   private void readEdge(ClusterRun before, long guestOffset, ByteBuffer merged, int at, int length)

@@ -48,6 +48,13 @@ final class TestImage implements Closeable {
     return open(host, backing, Options.DEFAULT);
   }
 
+  /** Opens an image over a backing file that the test watches. */
+  static TestImage openOver(DriverInstance host, DriverInstance below) throws IOException {
+    TestImage image = open(host, null);
+    attach(image.driver, image.pipeline, below);
+    return image;
+  }
+
   static TestImage open(DriverInstance host, @Nullable PagedBytes backing, Options options)
       throws IOException {
     RequestPipeline file = new RequestPipeline(host, PipelineOptions.writable("file"));
@@ -58,14 +65,16 @@ final class TestImage implements Closeable {
         new RequestPipeline(
             driver, PipelineOptions.writable("image").withDiscard(options.discard()));
     if (backing != null) {
-      attach(driver, pipeline, backing);
+      attach(
+          driver,
+          pipeline,
+          new MemoryInstance(backing.copy(), BlockLimits.NONE, MemoryInstance.FILE));
     }
     return new TestImage(driver, pipeline);
   }
 
-  private static void attach(DriverInstance driver, RequestPipeline pipeline, PagedBytes backing) {
-    MemoryInstance below =
-        new MemoryInstance(backing.copy(), BlockLimits.NONE, MemoryInstance.FILE);
+  private static void attach(
+      DriverInstance driver, RequestPipeline pipeline, DriverInstance below) {
     RequestPipeline base = new RequestPipeline(below, PipelineOptions.readOnly("base"));
     pipeline.attachBacking(base);
     ((Backed) driver).attachBacking(new PipelineChild(base, "base.raw"));
