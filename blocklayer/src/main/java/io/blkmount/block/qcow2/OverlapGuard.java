@@ -2,7 +2,7 @@
 package io.blkmount.block.qcow2;
 
 import io.blkmount.block.error.CorruptImageException;
-import java.util.concurrent.ConcurrentHashMap;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Knows which host clusters hold metadata, and refuses to write anything else over them. Stands for
@@ -20,6 +20,8 @@ final class OverlapGuard {
     /** Claimed by two structures: nothing is written there. */
     CONTESTED("two metadata structures at once");
 
+    private static final Area[] ALL = values();
+
     private final String text;
 
     Area(String text) {
@@ -28,7 +30,7 @@ final class OverlapGuard {
   }
 
   private final int clusterBits;
-  private final ConcurrentHashMap<Long, Area> areas = new ConcurrentHashMap<>();
+  private final ClusterMarks marks = new ClusterMarks();
 
   OverlapGuard(ClusterGeometry geometry) {
     this.clusterBits = geometry.clusterBits();
@@ -39,7 +41,7 @@ final class OverlapGuard {
     if (length > 0) {
       long last = (hostOffset + length - 1) >>> clusterBits;
       for (long cluster = hostOffset >>> clusterBits; cluster <= last; cluster++) {
-        areas.merge(cluster, area, (before, now) -> Area.CONTESTED);
+        marks.put(cluster, area.ordinal(), Area.CONTESTED.ordinal());
       }
     }
   }
@@ -49,16 +51,16 @@ final class OverlapGuard {
     if (length > 0) {
       long last = (hostOffset + length - 1) >>> clusterBits;
       for (long cluster = hostOffset >>> clusterBits; cluster <= last; cluster++) {
-        areas.remove(cluster);
+        marks.remove(cluster);
       }
     }
   }
 
-  /** Fails if guest data or a new table would go where metadata is. */
+  /** Fails if guest data or a new table would go where metadata is; takes no lock. */
   void requireFree(String what, long hostOffset, long length) throws CorruptImageException {
     long last = (hostOffset + length - 1) >>> clusterBits;
     for (long cluster = hostOffset >>> clusterBits; cluster <= last; cluster++) {
-      Area area = areas.get(cluster);
+      Area area = area(cluster);
       if (area != null) {
         throw new CorruptImageException(
             what, hostOffset, "length " + length + " would overwrite " + area.text);
@@ -68,12 +70,17 @@ final class OverlapGuard {
 
   /** Fails if the cluster at {@code hostOffset} is not what is about to be written to it. */
   void requireArea(long hostOffset, Area area) throws CorruptImageException {
-    Area found = areas.get(hostOffset >>> clusterBits);
+    Area found = area(hostOffset >>> clusterBits);
     if (found != area) {
       throw new CorruptImageException(
           "write of " + area.text,
           hostOffset,
           "the cluster holds " + (found == null ? "guest data" : found.text));
     }
+  }
+
+  private @Nullable Area area(long cluster) {
+    int mark = marks.get(cluster);
+    return mark == ClusterMarks.NONE ? null : Area.ALL[mark];
   }
 }
