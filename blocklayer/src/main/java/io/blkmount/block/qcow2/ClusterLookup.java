@@ -32,9 +32,32 @@ final class ClusterLookup {
     if (l2Offset == 0) {
       return unmapped(l1, l1Index, guestOffset, maxLength);
     }
-    try (Slice slice = metadata.l2Cache().pin(l2Offset + geometry.sliceOffset(guestOffset))) {
+    long sliceOffset = l2Offset + geometry.sliceOffset(guestOffset);
+    Slice cached = metadata.l2Cache().peek(sliceOffset);
+    if (cached != null) {
+      int index = geometry.indexInSlice(guestOffset);
+      long entry = cached.entry(index);
+      int clusters = clusterCount(cached, index, entry, guestOffset, maxLength);
+      if (cached.isCurrent()) {
+        return run(entry, clusters, guestOffset, maxLength);
+      }
+    }
+    return findPinned(sliceOffset, guestOffset, maxLength);
+  }
+
+  private ClusterRun findPinned(long sliceOffset, long guestOffset, long maxLength)
+      throws IOException {
+    try (Slice slice = metadata.l2Cache().pin(sliceOffset)) {
       return runFrom(slice, guestOffset, maxLength);
     }
+  }
+
+  /** Does {@link #find} in the pinned slice that maps {@code guestOffset}. */
+  ClusterRun runFrom(Slice slice, long guestOffset, long maxLength) throws IOException {
+    int index = geometry.indexInSlice(guestOffset);
+    long entry = slice.entry(index);
+    int clusters = clusterCount(slice, index, entry, guestOffset, maxLength);
+    return run(entry, clusters, guestOffset, maxLength);
   }
 
   /**
@@ -64,23 +87,28 @@ final class ClusterLookup {
         L2Entry.Kind.UNALLOCATED, guestOffset, length, Extent.NO_HOST_OFFSET, false, 0);
   }
 
-  /** Does {@link #find} in the pinned slice that maps {@code guestOffset}. */
-  ClusterRun runFrom(Slice slice, long guestOffset, long maxLength) throws IOException {
-    int index = geometry.indexInSlice(guestOffset);
-    long entry = slice.entry(index);
+  /** Counts the clusters from {@code index} on that make one run of no more than is wanted. */
+  private int clusterCount(Slice slice, int index, long entry, long guestOffset, long maxLength) {
+    int inCluster = geometry.offsetInCluster(guestOffset);
+    if (inCluster + maxLength <= geometry.clusterSize()) {
+      return 1;
+    }
+    L2Entry.Kind kind = L2Entry.kind(entry, metadata.isVersion3());
+    return switch (kind) {
+      case NORMAL, ZERO_ALLOCATED -> countStored(slice, index, entry, inCluster + maxLength);
+      case UNALLOCATED, ZERO_PLAIN -> countUnstored(slice, index, kind, inCluster + maxLength);
+      case COMPRESSED -> 1;
+    };
+  }
+
+  private ClusterRun run(long entry, int clusters, long guestOffset, long maxLength)
+      throws CorruptImageException {
     L2Entry.Kind kind = L2Entry.kind(entry, metadata.isVersion3());
     int inCluster = geometry.offsetInCluster(guestOffset);
     long hostOffset = Extent.NO_HOST_OFFSET;
-    int clusters = 1;
-    switch (kind) {
-      case NORMAL, ZERO_ALLOCATED -> {
-        requireSound(entry, kind);
-        hostOffset = L2Entry.hostOffset(entry) + inCluster;
-        clusters = countStored(slice, index, entry, inCluster + maxLength);
-      }
-      case UNALLOCATED, ZERO_PLAIN ->
-          clusters = countUnstored(slice, index, kind, inCluster + maxLength);
-      case COMPRESSED -> {}
+    if (kind == L2Entry.Kind.NORMAL || kind == L2Entry.Kind.ZERO_ALLOCATED) {
+      requireSound(entry, kind);
+      hostOffset = L2Entry.hostOffset(entry) + inCluster;
     }
     long length = Math.min(maxLength, ((long) clusters << geometry.clusterBits()) - inCluster);
     return new ClusterRun(kind, guestOffset, length, hostOffset, L2Entry.isCopied(entry), entry);

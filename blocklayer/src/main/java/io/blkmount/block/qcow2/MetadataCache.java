@@ -7,16 +7,15 @@ import io.blkmount.block.error.CorruptImageException;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.concurrent.ConcurrentHashMap;
 import org.jspecify.annotations.Nullable;
 
 /**
  * Slices of L2 tables or of refcount blocks, by host offset.
  *
- * <p>Finding a cached slice takes no lock. A missing one is read by the thread that wants it, with
- * no lock held; others that want the same one wait for that read. Only clean slices are thrown out:
- * when all are dirty or in use the cache grows, and {@link #dirtyCount} tells the writers to write
- * back.
+ * <p>Finding a cached slice takes no lock, and with {@link #peek} changes nothing that threads
+ * share. A missing one is read by the thread that wants it, with no lock held; others that want the
+ * same one wait for that read. Only clean slices are thrown out: when all are dirty or in use the
+ * cache grows, and {@link #dirtyCount} tells the writers to write back.
  */
 final class MetadataCache {
   private final String what;
@@ -25,7 +24,7 @@ final class MetadataCache {
   private final int maxSlices;
   private final SliceMemory memory;
   private final int sliceSize;
-  private final ConcurrentHashMap<Long, Slice> slices = new ConcurrentHashMap<>();
+  private final SliceTable slices = new SliceTable();
 
   @GuardedBy("ring")
   private final List<Slice> ring = new ArrayList<>();
@@ -71,7 +70,7 @@ final class MetadataCache {
    */
   Slice pin(long hostOffset) throws IOException {
     while (true) {
-      Slice cached = slices.get(hostOffset);
+      Slice cached = slices.find(hostOffset);
       if (cached == null) {
         Slice loaded = load(hostOffset);
         if (loaded != null) {
@@ -83,6 +82,15 @@ final class MetadataCache {
         Thread.onSpinWait(); // it is on its way out: a few instructions of another thread
       }
     }
+  }
+
+  /**
+   * Returns the slice at {@code hostOffset} if it is in memory, else null. It has no pin: what is
+   * read from it holds only if {@link Slice#isCurrent} says so after that.
+   */
+  @Nullable Slice peek(long hostOffset) {
+    Slice cached = slices.find(hostOffset);
+    return cached != null && cached.isLoaded() ? cached : null;
   }
 
   private static Slice awaited(Slice slice) throws IOException {
@@ -99,13 +107,13 @@ final class MetadataCache {
   private @Nullable Slice load(long hostOffset) throws IOException {
     makeRoom();
     Slice fresh = new Slice(hostOffset, memory.take());
-    if (slices.putIfAbsent(hostOffset, fresh) != null) {
-      memory.giveBack(fresh.buffer());
+    if (!slices.add(fresh)) {
+      memory.giveBack(fresh.memory());
       return null;
     }
     IOException failure = readAndKeep(fresh);
     if (failure != null) {
-      slices.remove(hostOffset, fresh); // its memory is not reused: others may still look at it
+      slices.remove(fresh); // its memory is not reused: others may still look at it
     }
     fresh.finishLoading(failure);
     if (failure != null) {
@@ -139,24 +147,47 @@ final class MetadataCache {
       int steps = ring.size() < maxSlices ? 0 : 2 * ring.size();
       while (ring.size() >= maxSlices && steps-- > 0) {
         hand = hand >= ring.size() ? 0 : hand;
-        Slice candidate = ring.get(hand);
-        if (candidate.tryEvict()) {
-          evict(candidate);
-        } else {
+        if (!evictUnused(hand)) {
           hand++;
         }
       }
     }
   }
 
+  /** Throws a slice out unless it is dirty, pinned, or was used since it was last asked. */
   @GuardedBy("ring")
-  private void evict(Slice slice) {
+  private boolean evictUnused(int index) {
+    Slice slice = ring.get(index);
+    if (!slice.tryEvict()) {
+      return false;
+    }
     Slice last = ring.remove(ring.size() - 1);
     if (last != slice) {
-      ring.set(hand, last);
+      ring.set(index, last);
     }
-    slices.remove(slice.hostOffset(), slice);
-    memory.giveBack(slice.buffer());
+    slices.remove(slice);
+    memory.giveBack(slice.memory());
+    return true;
+  }
+
+  /**
+   * Throws out the clean slices that nobody has used since the last call, and lets go of their
+   * memory.
+   *
+   * @return how many bytes the system gets back
+   */
+  long dropUnused() {
+    synchronized (ring) {
+      for (int i = ring.size() - 1; i >= 0; i--) {
+        evictUnused(i);
+      }
+      return memory.trim();
+    }
+  }
+
+  /** Returns how much memory the cache holds, in bytes. */
+  long heldBytes() {
+    return memory.heldBytes();
   }
 
   /**
@@ -198,9 +229,11 @@ final class MetadataCache {
       if (dirtyCount > 0) {
         throw new IllegalStateException(what + " cache: " + dirtyCount + " slices are not written");
       }
-      ring.clear();
-      slices.clear();
-      hand = 0;
+      dropUnused(); // forgets the last uses
+      dropUnused();
+      if (!ring.isEmpty()) {
+        throw new IllegalStateException(what + " cache: " + ring.size() + " slices are in use");
+      }
     }
   }
 }

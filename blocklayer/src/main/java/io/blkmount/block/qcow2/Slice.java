@@ -31,6 +31,7 @@ final class Slice implements AutoCloseable {
   }
 
   private final long hostOffset;
+  private final SliceMemory.Piece memory;
   private final ByteBuffer buffer;
 
   @SuppressWarnings("unused") // through PINS
@@ -45,13 +46,24 @@ final class Slice implements AutoCloseable {
   /** Whether the clock hand has passed since the last use. */
   private volatile boolean used = true;
 
-  Slice(long hostOffset, ByteBuffer buffer) {
+  Slice(long hostOffset, SliceMemory.Piece memory) {
     this.hostOffset = hostOffset;
-    this.buffer = buffer;
+    this.memory = memory;
+    this.buffer = memory.bytes();
+  }
+
+  /** Returns a slice that is no slice of any file. */
+  static Slice placeholder() {
+    return new Slice(-1, SliceMemory.Piece.NONE);
   }
 
   long hostOffset() {
     return hostOffset;
+  }
+
+  /** Returns the memory that it borrows. */
+  SliceMemory.Piece memory() {
+    return memory;
   }
 
   /** Returns the bytes; callers use absolute positions only. */
@@ -74,6 +86,25 @@ final class Slice implements AutoCloseable {
 
   void setDirty(boolean dirty) {
     this.dirty = dirty;
+  }
+
+  /** Returns whether the bytes are there: false while they are read, and if that has failed. */
+  boolean isLoaded() {
+    return loaded && failure == null;
+  }
+
+  /**
+   * Returns whether what was read without a pin, before this call, was this slice: its memory is
+   * used for another one only after it has begun to be thrown out.
+   */
+  boolean isCurrent() {
+    if (pins == EVICTED) {
+      return false;
+    }
+    if (!used) {
+      used = true;
+    }
+    return true;
   }
 
   /** Takes a pin unless the slice is being thrown out. */

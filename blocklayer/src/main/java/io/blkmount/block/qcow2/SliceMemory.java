@@ -5,32 +5,83 @@ import com.google.errorprone.annotations.concurrent.GuardedBy;
 import io.blkmount.block.bytes.BouncePool;
 import java.nio.ByteBuffer;
 import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
 
-/** Off-heap memory for slices, taken from the system in larger pieces as it is needed. */
+/** Off-heap memory for slices, taken from the system in larger chunks as it is needed. */
 final class SliceMemory {
   /** How much is taken at once: enough that a system call is rare, little for a small image. */
   private static final int CHUNK = 64 << 10;
 
   private final int sliceSize;
 
+  /** Chunks of which something is idle; the last one is used first. */
   @GuardedBy("this")
-  private final ArrayDeque<ByteBuffer> idle = new ArrayDeque<>();
+  private final List<Chunk> open = new ArrayList<>();
+
+  @GuardedBy("this")
+  private long heldBytes;
 
   SliceMemory(int sliceSize) {
     this.sliceSize = sliceSize;
   }
 
-  synchronized ByteBuffer take() {
-    if (idle.isEmpty()) {
-      ByteBuffer chunk = BouncePool.allocate(CHUNK);
-      for (int at = 0; at < CHUNK; at += sliceSize) {
-        idle.add(chunk.slice(at, sliceSize));
-      }
-    }
-    return idle.removeLast();
+  /** Memory for one slice, and what it is a part of. */
+  record Piece(@Nullable Chunk chunk, ByteBuffer bytes) {
+    static final Piece NONE = new Piece(null, ByteBuffer.allocate(0));
   }
 
-  synchronized void giveBack(ByteBuffer buffer) {
-    idle.add(buffer);
+  /** What was taken from the system at once; guarded by its owner. */
+  private static final class Chunk {
+    private final ArrayDeque<Piece> idle = new ArrayDeque<>();
+    private final int pieceCount;
+
+    Chunk(int sliceSize) {
+      pieceCount = CHUNK / sliceSize;
+      ByteBuffer whole = BouncePool.allocate(CHUNK);
+      for (int i = 0; i < pieceCount; i++) {
+        idle.add(new Piece(this, whole.slice(i * sliceSize, sliceSize)));
+      }
+    }
+
+    boolean isUnused() {
+      return idle.size() == pieceCount;
+    }
+  }
+
+  synchronized Piece take() {
+    if (open.isEmpty()) {
+      open.add(new Chunk(sliceSize));
+      heldBytes += CHUNK;
+    }
+    Chunk chunk = open.get(open.size() - 1);
+    Piece piece = chunk.idle.removeLast();
+    if (chunk.idle.isEmpty()) {
+      open.remove(open.size() - 1);
+    }
+    return piece;
+  }
+
+  synchronized void giveBack(Piece piece) {
+    Chunk chunk = piece.chunk();
+    if (chunk.idle.isEmpty()) {
+      open.add(chunk);
+    }
+    chunk.idle.add(piece);
+  }
+
+  /** Lets go of chunks of which nothing is in use; returns how many bytes that were. */
+  synchronized long trim() {
+    int before = open.size();
+    open.removeIf(Chunk::isUnused);
+    long bytes = (long) (before - open.size()) * CHUNK;
+    heldBytes -= bytes;
+    return bytes;
+  }
+
+  /** Returns how much is held, used or not. */
+  synchronized long heldBytes() {
+    return heldBytes;
   }
 }
