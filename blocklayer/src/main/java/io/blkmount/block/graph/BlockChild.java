@@ -11,12 +11,14 @@ import io.blkmount.block.driver.Support;
 import io.blkmount.block.driver.WriteFlags;
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.util.Set;
 
 /** An edge: what one parent may do to the node below it. */
 public final class BlockChild implements ChildOpener.Child {
   private final ChildRole role;
   private final BlockNode node;
   private final PermissionSet permissions;
+  private final boolean mayWrite;
 
   /**
    * Creates an edge.
@@ -29,6 +31,8 @@ public final class BlockChild implements ChildOpener.Child {
     this.role = role;
     this.node = node;
     this.permissions = permissions;
+    this.mayWrite =
+        permissions.granted().containsAll(Set.of(Permission.WRITE, Permission.WRITE_UNCHANGED));
   }
 
   /** Returns what the node is to its parent. */
@@ -119,6 +123,9 @@ public final class BlockChild implements ChildOpener.Child {
   }
 
   private void requireWrite(WriteFlags flags) throws IOException {
+    if (mayWrite) {
+      return;
+    }
     require(flags.has(WriteFlags.UNCHANGED) ? Permission.WRITE_UNCHANGED : Permission.WRITE);
   }
 

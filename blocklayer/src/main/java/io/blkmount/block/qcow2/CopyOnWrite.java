@@ -58,9 +58,13 @@ final class CopyOnWrite {
 
   /** Writes the first {@code length} bytes of {@code source} and moves it on. */
   void writeData(long hostOffset, ByteBuffer source, int length) throws IOException {
-    ByteBuffer data = source.slice(source.position(), length);
-    metadata.file().write(hostOffset, data, WriteFlags.NONE);
-    source.position(source.position() + length);
+    int limit = source.limit();
+    source.limit(source.position() + length);
+    try {
+      metadata.file().write(hostOffset, source, WriteFlags.NONE);
+    } finally {
+      source.limit(limit);
+    }
   }
 
   private void writeMerged(

@@ -20,6 +20,9 @@ import org.jspecify.annotations.Nullable;
 
 /** An opened qcow2 image: each request enters an epoch, is served, and leaves it. */
 final class Qcow2Image implements DriverInstance, Backed {
+  private static final Support WRITABLE = support(true);
+  private static final Support NOT_WRITABLE = support(false);
+
   private final Metadata metadata;
   private final Qcow2Parts parts;
   private final Corruption corruption;
@@ -38,6 +41,12 @@ final class Qcow2Image implements DriverInstance, Backed {
     this.firstWrite = new FirstWrite(metadata);
     this.backingReference = backingReference;
     this.limits = BlockLimits.ofCluster(metadata.geometry().clusterSize());
+  }
+
+  private static Support support(boolean writable) {
+    WriteFlags zeroFlags =
+        WriteFlags.MAY_UNMAP.with(WriteFlags.NO_FALLBACK).with(WriteFlags.UNCHANGED);
+    return new Support(writable, false, WriteFlags.UNCHANGED, zeroFlags, true, true, true);
   }
 
   Metadata metadata() {
@@ -78,14 +87,22 @@ final class Qcow2Image implements DriverInstance, Backed {
       if (run.kind() == L2Entry.Kind.COMPRESSED) {
         return parts.compressed().read(run, target);
       }
-      int length = (int) run.length();
-      parts.content().read(run, offset, target.slice(target.position(), length));
-      target.position(target.position() + length);
-      return length;
+      readRun(run, target);
+      return run.length();
     } catch (CorruptImageException e) {
       throw corruption.report(e);
     } finally {
       metadata.epochs().leave(epoch);
+    }
+  }
+
+  private void readRun(ClusterRun run, ByteBuffer target) throws IOException {
+    int limit = target.limit();
+    target.limit(target.position() + (int) run.length());
+    try {
+      parts.content().read(run, run.guestOffset(), target);
+    } finally {
+      target.limit(limit);
     }
   }
 
@@ -206,10 +223,7 @@ final class Qcow2Image implements DriverInstance, Backed {
 
   @Override
   public Support support() {
-    WriteFlags zeroFlags =
-        WriteFlags.MAY_UNMAP.with(WriteFlags.NO_FALLBACK).with(WriteFlags.UNCHANGED);
-    return new Support(
-        corruption.isWritable(), false, WriteFlags.UNCHANGED, zeroFlags, true, true, true);
+    return corruption.isWritable() ? WRITABLE : NOT_WRITABLE;
   }
 
   @Override
