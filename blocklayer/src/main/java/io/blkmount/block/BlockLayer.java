@@ -59,7 +59,8 @@ public final class BlockLayer {
             opened.image().driverName(),
             options.cache().flushAfterWrite(),
             options.resizable(),
-            file == null ? clock.millis() * 1_000_000L : file.modifiedNanos());
+            file == null ? clock.millis() * 1_000_000L : file.modifiedNanos(),
+            Lending.of(opened, options));
     BlockBackend disk = new BlockBackend(opened.graph(), opened.top(), shown, clock);
     long length = disk.length();
     LOG.log(

@@ -70,7 +70,7 @@ public final class ExportTree {
   }
 
   /** Returns the root and its files. */
-  List<Entry> entries() {
+  public List<Entry> entries() {
     return Stream.concat(Stream.of(root()), files.values().stream()).toList();
   }
 

@@ -5,6 +5,7 @@ import io.blkmount.block.backend.BlockBackend;
 import io.blkmount.block.error.BlockError;
 import io.blkmount.block.error.BlockException;
 import java.io.IOException;
+import java.util.List;
 
 /**
  * A tree mounted in the host's file system.
@@ -127,6 +128,13 @@ public final class FuseMount {
         session.invalidate(entry.inode(), offset, length);
       }
     }
+  }
+
+  /**
+   * Returns what was asked for and could not be had, one line each; the mount serves without it.
+   */
+  public List<String> remarks() {
+    return session.remarks();
   }
 
   /** Returns how many open(2) calls on files of the mount have not been closed yet. */

@@ -2,6 +2,7 @@
 package io.blkmount.fuse;
 
 import java.io.IOException;
+import java.util.List;
 
 /**
  * A way for requests to come from the kernel. It converts and delegates: what a request means is
@@ -39,6 +40,9 @@ public interface Transport {
 
     /** Returns what {@link #awaitEnd} would, without waiting. */
     boolean hasEnded();
+
+    /** Returns what was asked for and could not be had, one line each. */
+    List<String> remarks();
 
     /**
      * Tells the kernel to forget what it has cached of a file: its attributes, and a range of its

@@ -4,6 +4,7 @@ package io.blkmount.fuse;
 import io.blkmount.block.backend.BlockBackend;
 import io.blkmount.block.error.BlockError;
 import io.blkmount.block.error.BlockException;
+import io.blkmount.fuse.ServingOptions.Passthrough;
 import java.io.IOException;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
@@ -46,7 +47,9 @@ final class MountedDisk implements AutoCloseable {
   }
 
   static MountOptions options(BlockBackend disk) {
-    return MountOptions.of(disk.imageName(), 0, 0).withReadOnly(!disk.writable());
+    return MountOptions.of(disk.imageName(), 0, 0)
+        .withReadOnly(!disk.writable())
+        .withServing(ServingOptions.DEFAULT.withPassthrough(Passthrough.OFF));
   }
 
   FuseMount mount() {

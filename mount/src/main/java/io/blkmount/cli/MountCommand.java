@@ -67,6 +67,7 @@ final class MountCommand {
       List<BlockBackend> disks = openDisks();
       FuseMount mount = start(mountPoint, disks);
       LOGGER.log(Level.INFO, "mounted {0} on {1}", fsName(), mount.path());
+      mount.remarks().forEach(this::remark);
       announce(mount);
       goToBackground(greeting);
       int exitCode = lifecycle(mount, disks).run();
@@ -143,6 +144,11 @@ final class MountCommand {
 
   private String fsName() {
     return request.images().stream().map(MountRequest.Image::name).collect(Collectors.joining(","));
+  }
+
+  private void remark(String line) {
+    LOGGER.log(Level.WARNING, line);
+    terminal.complain(line);
   }
 
   /** Starts the thread that waits for the mount's end, under the name that others find it by. */

@@ -9,10 +9,12 @@ package io.blkmount.block.backend;
  * @param flushAfterWrite whether every write is durable before it returns
  * @param resizable whether the disk's user may change its length
  * @param modifiedNanos when the image last changed, in nanoseconds since 1970
+ * @param lending whether the kernel may have the image file
  */
 public record BackendOptions(
     String imageName,
     String format,
     boolean flushAfterWrite,
     boolean resizable,
-    long modifiedNanos) {}
+    long modifiedNanos,
+    FileLending lending) {}

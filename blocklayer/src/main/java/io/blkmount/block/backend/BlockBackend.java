@@ -247,7 +247,39 @@ public final class BlockBackend implements Closeable {
    * @throws IOException if the host does not answer
    */
   public long modifiedNanos() throws IOException {
-    return modified.nanos();
+    return Math.max(modified.nanos(), options.lending().modifiedNanos());
+  }
+
+  /**
+   * Lets the kernel read and write the image file by itself, as passthrough of FUSE does. Nothing
+   * of that is seen here; {@link #flush} still makes all of it durable.
+   *
+   * @return open until the kernel has let go of the file
+   * @throws IOException with {@code NOT_SUPPORTED} and what stands in the way, if the disk is not
+   *     its file byte for byte or somebody has to see its requests
+   */
+  public FileLending.Loan lendFile() throws IOException {
+    try (QuiesceGate.Pass pass = gate.enter()) {
+      return options.lending().lend();
+    }
+  }
+
+  /**
+   * Checks that no write escapes: for whatever follows the changes of a disk.
+   *
+   * @param operation such as {@code mirror}
+   * @throws BlockException with {@code BUSY} while the kernel has the image file
+   */
+  public void requireWritesSeen(String operation) throws BlockException {
+    if (options.lending().isLent()) {
+      throw new BlockException(
+          BlockError.BUSY,
+          "cannot "
+              + operation
+              + " \""
+              + HostName.printable(imageName())
+              + "\": the kernel writes the file by itself while it is open (--passthrough off)");
+    }
   }
 
   /**

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.blkmount.block.driver;
 
+import io.blkmount.block.error.BlockError;
+import io.blkmount.block.error.BlockException;
 import java.io.IOException;
 
 /** An instance whose bytes are one host file or device. */
@@ -14,6 +16,22 @@ public interface HostStored {
    * @throws IOException if the host does not answer
    */
   long modifiedNanos() throws IOException;
+
+  /**
+   * Lets the kernel read and write the file by itself. From then on nothing about it is remembered:
+   * its length and its holes are asked anew each time.
+   *
+   * @return the open descriptor, which stays this instance's
+   * @throws IOException if the file is closed, or opened in a way that does not go together with it
+   */
+  default int lend() throws IOException {
+    throw new BlockException(BlockError.NOT_SUPPORTED, "it is not lent");
+  }
+
+  /** Returns whether {@link #lend} was called. */
+  default boolean isLent() {
+    return false;
+  }
 
   /**
    * Device and inode of a host file.

@@ -41,6 +41,12 @@ final class FileLength {
     return length.get();
   }
 
+  /** Returns the length that the host says: somebody else may write as well. */
+  long now() throws BlockException {
+    refresh();
+    return length.get();
+  }
+
   /** Begins a write; returns what {@link #endShared} wants. */
   long shared() {
     return lock.readLock();

@@ -9,6 +9,7 @@ import io.blkmount.block.driver.HostStored;
 import io.blkmount.block.driver.Preallocation;
 import io.blkmount.block.driver.Support;
 import io.blkmount.block.driver.WriteFlags;
+import io.blkmount.block.error.BlockError;
 import io.blkmount.block.error.BlockException;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -28,6 +29,8 @@ final class HostFile implements DriverInstance, HostStored {
 
   /** Why a flush failed: the kernel forgets the pages, so a later flush proves nothing. */
   private volatile @Nullable BlockException lost;
+
+  private volatile boolean lent;
 
   /**
    * Takes over an open file.
@@ -49,8 +52,8 @@ final class HostFile implements DriverInstance, HostStored {
   }
 
   @Override
-  public long length() {
-    return length.get();
+  public long length() throws IOException {
+    return lent ? length.now() : length.get();
   }
 
   @Override
@@ -66,7 +69,7 @@ final class HostFile implements DriverInstance, HostStored {
     try {
       writeShared(offset, source, end);
     } catch (BlockException failure) {
-      if (end > length.get()) {
+      if (!lent && end > length.get()) {
         length.undoGrowth(failure);
       }
       throw failure;
@@ -86,7 +89,7 @@ final class HostFile implements DriverInstance, HostStored {
 
   @Override
   public void writeZeroes(long offset, long count, WriteFlags flags) throws IOException {
-    long inside = Math.min(count, length.get() - offset);
+    long inside = Math.min(count, length() - offset);
     if (inside > 0) {
       try {
         space.zero(offset, inside, flags);
@@ -102,7 +105,7 @@ final class HostFile implements DriverInstance, HostStored {
 
   @Override
   public void discard(long offset, long count) throws IOException {
-    long inside = Math.min(count, length.get() - offset);
+    long inside = Math.min(count, length() - offset);
     if (inside > 0) {
       try {
         space.discard(offset, inside);
@@ -121,7 +124,10 @@ final class HostFile implements DriverInstance, HostStored {
 
   @Override
   public Extent extentAt(long offset, long maxLength) throws IOException {
-    long inside = Math.min(maxLength, length.get() - offset);
+    long inside = Math.min(maxLength, length() - offset);
+    if (lent) {
+      holes.changed();
+    }
     return shape.isDevice() ? Extent.data(offset, inside, offset) : holes.extentAt(offset, inside);
   }
 
@@ -144,7 +150,7 @@ final class HostFile implements DriverInstance, HostStored {
 
   @Override
   public long allocatedBytes() throws IOException {
-    return shape.isDevice() ? length.get() : file.status().allocatedBytes();
+    return shape.isDevice() ? length() : file.status().allocatedBytes();
   }
 
   @Override
@@ -180,6 +186,21 @@ final class HostFile implements DriverInstance, HostStored {
   @Override
   public long modifiedNanos() throws IOException {
     return file.status().modifiedNanos();
+  }
+
+  @Override
+  public int lend() throws IOException {
+    if (direct != null) {
+      throw new BlockException(
+          BlockError.NOT_SUPPORTED, file.quotedName() + " is open with O_DIRECT");
+    }
+    lent = true;
+    return file.fd();
+  }
+
+  @Override
+  public boolean isLent() {
+    return lent;
   }
 
   @Override

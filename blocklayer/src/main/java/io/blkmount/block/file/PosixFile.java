@@ -248,7 +248,7 @@ final class PosixFile implements Transfer, Closeable {
     }
   }
 
-  private int fd() throws BlockException {
+  int fd() throws BlockException {
     int open = descriptor;
     if (open == CLOSED) {
       throw new BlockException(BlockError.NO_MEDIUM, path.quoted() + " is closed");

@@ -59,6 +59,11 @@ public final class BlockNode {
     return pipeline;
   }
 
+  /** Returns whether each request has to pass here, because of what is done with it. */
+  public boolean looksAtRequests() {
+    return pipeline.looksAtRequests();
+  }
+
   /** Returns the driver's side; its data methods belong to the pipeline. */
   public DriverInstance instance() {
     return pipeline.instance();

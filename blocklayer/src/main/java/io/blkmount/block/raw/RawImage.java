@@ -100,6 +100,11 @@ final class RawImage implements DriverInstance {
   }
 
   @Override
+  public boolean isWholeFile() {
+    return !window.isFixed() && window.start() == 0;
+  }
+
+  @Override
   public BlockLimits limits() {
     return LIMITS;
   }

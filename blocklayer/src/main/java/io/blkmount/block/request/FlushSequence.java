@@ -25,6 +25,7 @@ final class FlushSequence {
   private final boolean failsForGood;
   private final AtomicLong generation = new AtomicLong();
   private final ReentrantLock lock = new ReentrantLock();
+  private volatile boolean always;
   private final Condition changed = lock.newCondition();
 
   /** Generation covered by the last flush that succeeded; the first flush is never skipped. */
@@ -45,6 +46,11 @@ final class FlushSequence {
     this.failsForGood = instance instanceof HostStored;
   }
 
+  /** Says that there are changes that nobody notes: no flush is skipped any more. */
+  void flushAlways() {
+    always = true;
+  }
+
   /** Notes that a change has ended, well or badly: it needs a flush that begins from now on. */
   void changeEnded() {
     generation.incrementAndGet();
@@ -61,7 +67,7 @@ final class FlushSequence {
     lock.lock();
     try {
       throwAgain(lastingFailure);
-      if (flushedGeneration == generation.get()) {
+      if (!always && flushedGeneration == generation.get()) {
         return;
       }
       round = join();

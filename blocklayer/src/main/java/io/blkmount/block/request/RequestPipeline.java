@@ -2,6 +2,7 @@
 package io.blkmount.block.request;
 
 import io.blkmount.block.driver.BlockLimits;
+import io.blkmount.block.driver.DetectZeroesMode;
 import io.blkmount.block.driver.DiscardMode;
 import io.blkmount.block.driver.DriverInstance;
 import io.blkmount.block.driver.Extent;
@@ -258,6 +259,18 @@ public final class RequestPipeline {
         flushes.flush();
       }
     }
+  }
+
+  /** Says that bytes change without passing here: from now on every flush is carried out. */
+  public void flushAlways() {
+    flushes.flushAlways();
+  }
+
+  /** Returns whether each request has to pass here, because of what is done with it. */
+  public boolean looksAtRequests() {
+    return options.copyOnRead()
+        || options.detectZeroes() != DetectZeroesMode.OFF
+        || options.beforeWrite() != null;
   }
 
   /**

@@ -50,7 +50,9 @@ final class BlockBackendTest {
     RequestPipeline pipeline = new RequestPipeline(instance, PipelineOptions.writable("disk"));
     BlockNode node = new BlockNode("disk", "disk", "memory", pipeline, List.of());
     graph.add(node);
-    BackendOptions options = new BackendOptions("disk", "memory", flushAfterWrite, true, 5);
+    BackendOptions options =
+        new BackendOptions(
+            "disk", "memory", flushAfterWrite, true, 5, FileLending.none("it is in memory"));
     return new BlockBackend(
         graph, node, options, () -> Instant.ofEpochSecond(seconds.getAndIncrement()));
   }

@@ -2,7 +2,9 @@
 package io.blkmount.fuse.channel;
 
 import io.blkmount.fuse.ServedTree;
+import io.blkmount.fuse.ServingOptions.Passthrough;
 import io.blkmount.fuse.Transport;
+import java.util.List;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 
@@ -19,6 +21,7 @@ final class ChannelSession implements Transport.Session {
   private final RequestMemory memory;
   private final ServedTree served;
   private final Notifier notifier;
+  private final KernelFiles kernelFiles;
   private final CountDownLatch ended = new CountDownLatch(1);
 
   /**
@@ -26,20 +29,22 @@ final class ChannelSession implements Transport.Session {
    *
    * @param device what it was made with; closed with the session, as is the memory
    * @param memory nobody else's
+   * @param agreed what came out of it
    */
-  ChannelSession(DevFuse device, RequestMemory memory, ServedTree served) {
+  ChannelSession(DevFuse device, RequestMemory memory, ServedTree served, long agreed) {
     this.device = device;
     this.memory = memory;
     this.served = served;
     this.notifier = new Notifier(device, memory);
+    this.kernelFiles = new KernelFiles(device, memory, (agreed & InitHandshake.PASSTHROUGH) != 0);
   }
 
   void start() {
     new WorkerPool(this).start(served.options().serving().threadsOr(MEASURED_THREADS));
   }
 
-  ServedTree served() {
-    return served;
+  RequestServer newServer(RequestMemory workersMemory, DevFuse workersDevice) {
+    return new RequestServer(served, kernelFiles, workersMemory, workersDevice);
   }
 
   long spinNanos() {
@@ -71,6 +76,14 @@ final class ChannelSession implements Transport.Session {
     return ended.getCount() == 0;
   }
 
+  /** Tries what may be refused, so that the user learns it at once. */
+  @Override
+  public List<String> remarks() {
+    return served.options().serving().passthrough() == Passthrough.ON
+        ? kernelFiles.obstacles(served.tree())
+        : List.of();
+  }
+
   @Override
   public void invalidate(long inode, long offset, long length) {
     notifier.invalidate(inode, offset, length);
@@ -85,6 +98,7 @@ final class ChannelSession implements Transport.Session {
       LOG.log(System.Logger.Level.ERROR, "the kernel does not return from a notification");
     }
     served.handles().releaseAll();
+    kernelFiles.close();
     ended.countDown();
   }
 }

@@ -4,6 +4,7 @@ package io.blkmount.fuse.channel;
 import io.blkmount.fuse.HostCalls;
 import io.blkmount.fuse.MountOptions;
 import io.blkmount.fuse.ServedTree;
+import io.blkmount.fuse.ServingOptions.Passthrough;
 import io.blkmount.fuse.Transport;
 import io.blkmount.fuse.Unmounting;
 import java.io.IOException;
@@ -35,8 +36,9 @@ public final class ChannelTransport implements Transport {
     DevFuse device = null;
     try {
       device = DevFuse.of(descriptor(mountPoint, served));
-      InitHandshake.perform(device, memory, false);
-      ChannelSession session = new ChannelSession(device, memory, served);
+      boolean passthrough = served.options().serving().passthrough() != Passthrough.OFF;
+      long agreed = InitHandshake.perform(device, memory, passthrough);
+      ChannelSession session = new ChannelSession(device, memory, served, agreed);
       session.start();
       return session;
     } catch (IOException e) {

@@ -53,9 +53,10 @@ final class DevFuse implements AutoCloseable {
     return new DevFuse(fresh, false);
   }
 
-  /** Returns the number of the descriptor. */
-  int descriptor() {
-    return descriptor;
+  /** Asks the kernel for something about the mount; returns a result or a negative errno. */
+  int control(long command, long argument) {
+    int result = CALLS.ioctl(descriptor, command, argument);
+    return result < 0 ? -ChannelLibrary.errno() : result;
   }
 
   /** Takes a request if there is one; returns its length or a negative errno. */

@@ -18,12 +18,19 @@ final class FileRequests {
   private static final int BODY = 8;
 
   private final ServedTree served;
+  private final KernelFiles kernelFiles;
   private final RequestMemory memory;
   private final FuseRequest request;
   private final FuseReply reply;
 
-  FileRequests(ServedTree served, RequestMemory memory, FuseRequest request, FuseReply reply) {
+  FileRequests(
+      ServedTree served,
+      KernelFiles kernelFiles,
+      RequestMemory memory,
+      FuseRequest request,
+      FuseReply reply) {
     this.served = served;
+    this.kernelFiles = kernelFiles;
     this.memory = memory;
     this.request = request;
     this.reply = reply;
@@ -31,12 +38,21 @@ final class FileRequests {
 
   void open(ExportTree.Entry entry) throws IOException {
     int flags = request.openFlags();
-    OpenReply.answer(reply, served.handles().open(entry, flags), flags);
+    long handle = served.handles().open(entry, flags);
+    if (!OpenReply.answer(reply, handle, flags, kernelFiles.opened(entry))) {
+      close(entry, handle); // whoever opened it is gone, and sends no release
+    }
   }
 
-  void release() {
-    served.handles().release(request.handle());
+  void release() throws IOException {
+    long handle = request.handle();
+    close(served.handles().entry(handle), handle);
     reply.done();
+  }
+
+  private void close(ExportTree.Entry entry, long handle) {
+    served.handles().release(handle);
+    kernelFiles.closed(entry);
   }
 
   void read() throws IOException {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.blkmount.fuse.channel;
 
+import com.google.errorprone.annotations.CanIgnoreReturnValue;
 import io.blkmount.fuse.Errnos;
 import java.nio.ByteBuffer;
 
@@ -39,17 +40,18 @@ final class FuseReply {
 
   /** Answers that it is done and there is nothing to say. */
   void done() {
-    send(0, 0);
+    data(0);
   }
 
   /** Answers with an error. */
   void error(int errno) {
-    send(-errno, 0);
+    boolean unused = send(-errno, 0);
   }
 
-  /** Answers with what is in the data area. */
-  void data(int length) {
-    send(0, length);
+  /** Answers with what is in the data area; returns whether somebody was still waiting. */
+  @CanIgnoreReturnValue
+  boolean data(int length) {
+    return send(0, length);
   }
 
   FuseReply clear(int length) {
@@ -79,7 +81,7 @@ final class FuseReply {
     return this;
   }
 
-  private void send(int error, int length) {
+  private boolean send(int error, int length) {
     bytes.putInt(LENGTH, HEADER + length);
     bytes.putInt(ERROR, error);
     bytes.putLong(UNIQUE, unique);
@@ -87,6 +89,7 @@ final class FuseReply {
     if (errno != 0 && errno != Errnos.NOT_FOUND && errno != Errnos.NO_DEVICE) {
       refused(errno, length);
     }
+    return errno == 0;
   }
 
   /** Nobody waits any more for ENOENT and ENODEV; anything else leaves the caller waiting. */

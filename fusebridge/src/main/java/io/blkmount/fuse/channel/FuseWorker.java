@@ -45,7 +45,7 @@ final class FuseWorker implements Runnable {
     try (RequestMemory memory = RequestMemory.allocate();
         DevFuse device = session.newDevice(memory)) {
       session.declareWriter();
-      RequestServer server = new RequestServer(session.served(), memory, device);
+      RequestServer server = session.newServer(memory, device);
       Receiver receiver = new Receiver(device, memory, session.spinNanos());
       while (hasTurn) {
         serveWithTurn(receiver, server);

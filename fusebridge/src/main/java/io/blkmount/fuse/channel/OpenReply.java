@@ -25,6 +25,9 @@ final class OpenReply {
   /** Writes that do not change the size do not wait for each other. */
   private static final int PARALLEL_DIRECT_WRITES = 1 << 6;
 
+  /** The kernel reads and writes the file behind by itself. */
+  private static final int PASSTHROUGH = 1 << 7;
+
   private static final int ACCESS_MODE = 3;
 
   /** O_DIRECT, which is not the same number on all processors. */
@@ -42,13 +45,18 @@ final class OpenReply {
    *
    * @param flags of open(2): with O_DIRECT the kernel hands requests on as they are, side by side;
    *     without, it caches
+   * @param backing the kernel's number for the file that it reads and writes by itself, or {@link
+   *     KernelFiles#NONE}; all openings of a file have to agree on it
+   * @return whether somebody was still waiting for the answer
    */
-  static void answer(FuseReply reply, long handle, int flags) {
-    int treatment = (flags & DIRECT) != 0 ? DIRECT_IO | PARALLEL_DIRECT_WRITES : KEEP_CACHE;
-    if ((flags & ACCESS_MODE) == 0) {
-      treatment |= NO_FLUSH;
-    }
-    reply.putLong(0, handle).putInt(8, treatment).putInt(12, 0).data(BODY);
+  static boolean answer(FuseReply reply, long handle, int flags, int backing) {
+    int treatment = backing == KernelFiles.NONE ? treatment(flags) : PASSTHROUGH | NO_FLUSH;
+    return reply.putLong(0, handle).putInt(8, treatment).putInt(12, backing).data(BODY);
+  }
+
+  private static int treatment(int flags) {
+    int cache = (flags & DIRECT) != 0 ? DIRECT_IO | PARALLEL_DIRECT_WRITES : KEEP_CACHE;
+    return (flags & ACCESS_MODE) == 0 ? cache | NO_FLUSH : cache;
   }
 
   /** Answers the opening of the directory, which needs no handle. */

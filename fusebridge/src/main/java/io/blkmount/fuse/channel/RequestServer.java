@@ -15,11 +15,11 @@ final class RequestServer {
   private final FileRequests files;
   private final NameRequests names;
 
-  RequestServer(ServedTree served, RequestMemory memory, DevFuse device) {
+  RequestServer(ServedTree served, KernelFiles kernelFiles, RequestMemory memory, DevFuse device) {
     this.served = served;
     this.request = new FuseRequest(memory);
     this.reply = new FuseReply(memory, device);
-    this.files = new FileRequests(served, memory, request, reply);
+    this.files = new FileRequests(served, kernelFiles, memory, request, reply);
     this.names = new NameRequests(served, request, reply);
   }
 

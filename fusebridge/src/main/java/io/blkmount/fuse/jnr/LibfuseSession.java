@@ -2,8 +2,10 @@
 package io.blkmount.fuse.jnr;
 
 import io.blkmount.fuse.ServedTree;
+import io.blkmount.fuse.ServingOptions.Passthrough;
 import io.blkmount.fuse.Transport;
 import java.lang.ref.Reference;
+import java.util.List;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import jnr.ffi.LastError;
@@ -57,6 +59,12 @@ final class LibfuseSession implements Transport.Session {
   @Override
   public boolean hasEnded() {
     return ended.getCount() == 0;
+  }
+
+  @Override
+  public List<String> remarks() {
+    boolean wanted = served.options().serving().passthrough() == Passthrough.ON;
+    return wanted ? List.of("no passthrough through libfuse 2 (--fuse channel)") : List.of();
   }
 
   /**
