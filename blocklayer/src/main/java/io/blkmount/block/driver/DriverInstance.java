@@ -53,6 +53,20 @@ public interface DriverInstance extends Closeable {
   }
 
   /**
+   * Returns how much from {@code offset} on this layer is known not to hold. Called for every layer
+   * of a chain that a read falls through, and not counted as a request there: no byte is read.
+   *
+   * @param offset inside the disk; any alignment
+   * @param maxLength at least 1; inside the disk
+   * @return a length in bytes, at most {@code maxLength}; 0 if the layer holds the first byte, or if
+   *     only {@link #readLayer} can tell
+   * @throws IOException if the metadata cannot be read
+   */
+  default long absentLength(long offset, long maxLength) throws IOException {
+    return 0;
+  }
+
+  /**
    * Writes all of {@code source}.
    *
    * @param offset aligned

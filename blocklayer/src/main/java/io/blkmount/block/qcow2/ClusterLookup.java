@@ -60,6 +60,12 @@ final class ClusterLookup {
     return run(entry, clusters, guestOffset, maxLength);
   }
 
+  /** Returns how much of a range is not in this image from its start on; 0 if the first byte is. */
+  long unallocatedLength(long guestOffset, long maxLength) throws IOException {
+    ClusterRun run = find(guestOffset, maxLength);
+    return run.kind() == L2Entry.Kind.UNALLOCATED ? run.length() : 0;
+  }
+
   /**
    * Returns the host offset of the L2 table for an L1 index, 0 if there is none.
    *

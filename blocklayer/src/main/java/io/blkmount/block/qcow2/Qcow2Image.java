@@ -107,6 +107,18 @@ final class Qcow2Image implements DriverInstance, Backed {
   }
 
   @Override
+  public long absentLength(long offset, long maxLength) throws IOException {
+    long epoch = metadata.epochs().enter();
+    try {
+      return parts.lookup().unallocatedLength(offset, maxLength);
+    } catch (CorruptImageException e) {
+      throw corruption.report(e);
+    } finally {
+      metadata.epochs().leave(epoch);
+    }
+  }
+
+  @Override
   public Extent extentAt(long offset, long maxLength) throws IOException {
     long epoch = metadata.epochs().enter();
     try {

@@ -48,7 +48,8 @@ final class ChainReader {
       throws IOException {
     int span = count;
     for (Layer layer = from; layer != null; layer = layer.backing()) {
-      long run = layer.readTracked(offset, target, span);
+      int absent = layer.absentLength(offset, span);
+      long run = absent > 0 ? -absent : layer.readTracked(offset, target, span);
       if (run > 0) {
         return run;
       }

@@ -149,6 +149,18 @@ final class Layer {
   }
 
   /**
+   * Returns how much from {@code offset} on is known not to be in this layer, without reading; 0 if
+   * it has to be read. It is no tracked request: a change at the same time may or may not be seen.
+   *
+   * @param offset in bytes, any alignment
+   * @param count in bytes, at least 1
+   */
+  int absentLength(long offset, int count) throws IOException {
+    long inside = instance.length() - offset;
+    return inside > 0 ? (int) instance.absentLength(offset, Math.min(count, inside)) : 0;
+  }
+
+  /**
    * Returns what this layer knows of a run, under a request that the caller holds.
    *
    * @param offset in bytes

@@ -111,6 +111,12 @@ final class OverlayInstance implements DriverInstance, Backed {
   }
 
   @Override
+  public synchronized long absentLength(long offset, long maxLength) {
+    Extent run = run(offset, maxLength);
+    return run.isAllocated() ? 0 : Math.min(run.length(), maxLength);
+  }
+
+  @Override
   public synchronized void write(long offset, ByteBuffer source, WriteFlags flags)
       throws IOException {
     int count = source.remaining();

@@ -168,8 +168,10 @@ public abstract class DriverContract {
     write(LENGTH / 4, LENGTH / 4);
 
     for (int offset = 0; offset < LENGTH; ) {
+      long absent = driver.absentLength(offset, LENGTH - offset);
       ByteBuffer target = ByteBuffer.allocateDirect(LENGTH - offset);
       long result = driver.readLayer(offset, target);
+      assertThat(absent).as("absent at %d", offset).isBetween(0L, Math.max(0, -result));
       int count = Math.toIntExact(Math.abs(result));
       assertThat(count).isBetween(1, LENGTH - offset);
       assertThat(target.position()).isEqualTo(result > 0 ? count : 0);

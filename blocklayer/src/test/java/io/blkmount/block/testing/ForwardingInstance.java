@@ -99,6 +99,11 @@ public abstract class ForwardingInstance implements DriverInstance {
   }
 
   @Override
+  public long absentLength(long offset, long maxLength) throws IOException {
+    return inner.absentLength(offset, maxLength);
+  }
+
+  @Override
   public void write(long offset, ByteBuffer source, WriteFlags flags) throws IOException {
     before(new Call(Kind.WRITE, offset, source.remaining(), flags));
     inner.write(offset, source, flags);
