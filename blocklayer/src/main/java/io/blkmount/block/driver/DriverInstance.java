@@ -58,8 +58,8 @@ public interface DriverInstance extends Closeable {
    *
    * @param offset inside the disk; any alignment
    * @param maxLength at least 1; inside the disk
-   * @return a length in bytes, at most {@code maxLength}; 0 if the layer holds the first byte, or if
-   *     only {@link #readLayer} can tell
+   * @return a length in bytes, at most {@code maxLength}; 0 if the layer holds the first byte, or
+   *     if only {@link #readLayer} can tell
    * @throws IOException if the metadata cannot be read
    */
   default long absentLength(long offset, long maxLength) throws IOException {

@@ -60,10 +60,40 @@ final class ClusterLookup {
     return run(entry, clusters, guestOffset, maxLength);
   }
 
-  /** Returns how much of a range is not in this image from its start on; 0 if the first byte is. */
+  /**
+   * Returns how much of a range is not in this image from its start on; 0 if the first byte is.
+   *
+   * <p>A read that falls through a chain asks this of each of its layers, so it makes no garbage.
+   */
   long unallocatedLength(long guestOffset, long maxLength) throws IOException {
-    ClusterRun run = find(guestOffset, maxLength);
-    return run.kind() == L2Entry.Kind.UNALLOCATED ? run.length() : 0;
+    RootTable l1 = metadata.l1();
+    int l1Index = geometry.l1Index(guestOffset);
+    long l2Offset = l2Offset(l1, l1Index);
+    if (l2Offset == 0) {
+      return unmappedLength(l1, l1Index, guestOffset, maxLength);
+    }
+    long sliceOffset = l2Offset + geometry.sliceOffset(guestOffset);
+    Slice cached = metadata.l2Cache().peek(sliceOffset);
+    if (cached != null) {
+      long length = unallocatedIn(cached, guestOffset, maxLength);
+      if (cached.isCurrent()) {
+        return length;
+      }
+    }
+    try (Slice slice = metadata.l2Cache().pin(sliceOffset)) {
+      return unallocatedIn(slice, guestOffset, maxLength);
+    }
+  }
+
+  private long unallocatedIn(Slice slice, long guestOffset, long maxLength) {
+    int index = geometry.indexInSlice(guestOffset);
+    long entry = slice.entry(index);
+    if (L2Entry.kind(entry, metadata.isVersion3()) != L2Entry.Kind.UNALLOCATED) {
+      return 0;
+    }
+    long clusters = clusterCount(slice, index, entry, guestOffset, maxLength);
+    int inCluster = geometry.offsetInCluster(guestOffset);
+    return Math.min(maxLength, (clusters << geometry.clusterBits()) - inCluster);
   }
 
   /**
@@ -81,6 +111,12 @@ final class ClusterLookup {
   }
 
   private ClusterRun unmapped(RootTable l1, int l1Index, long guestOffset, long maxLength) {
+    long length = unmappedLength(l1, l1Index, guestOffset, maxLength);
+    return new ClusterRun(
+        L2Entry.Kind.UNALLOCATED, guestOffset, length, Extent.NO_HOST_OFFSET, false, 0);
+  }
+
+  private long unmappedLength(RootTable l1, int l1Index, long guestOffset, long maxLength) {
     long end = (l1Index + 1) * geometry.l2Span();
     long limit = guestOffset + maxLength;
     for (int i = l1Index + 1;
@@ -88,9 +124,7 @@ final class ClusterLookup {
         i++) {
       end += geometry.l2Span();
     }
-    long length = Math.min(end, limit) - guestOffset;
-    return new ClusterRun(
-        L2Entry.Kind.UNALLOCATED, guestOffset, length, Extent.NO_HOST_OFFSET, false, 0);
+    return Math.min(end, limit) - guestOffset;
   }
 
   /** Counts the clusters from {@code index} on that make one run of no more than is wanted. */
