@@ -132,8 +132,7 @@ final class Qcow2Image implements DriverInstance, Backed {
 
   @Override
   public void write(long offset, ByteBuffer source, WriteFlags flags) throws IOException {
-    int start = source.position();
-    change(() -> parts.writer().write(offset, source.position(start)));
+    change(new Write(parts.writer(), offset, source, source.position()));
   }
 
   @Override
@@ -161,6 +160,15 @@ final class Qcow2Image implements DriverInstance, Backed {
   /** A change of the image, which may be made again from the start. */
   private interface Change {
     void run() throws IOException;
+  }
+
+  /** A class of its own, because making a lambda object is slow before the last compiler is on. */
+  private record Write(ClusterWriter writer, long offset, ByteBuffer source, int start)
+      implements Change {
+    @Override
+    public void run() throws IOException {
+      writer.write(offset, source.position(start));
+    }
   }
 
   /** Makes a change; once more if there was no space, but clusters were on their way to be free. */
