@@ -119,11 +119,27 @@ final class MetadataWriteback {
   /** Makes changed metadata durable and frees what it can; returns whether there was any. */
   @GuardedBy("lock")
   private boolean writeChanges() throws IOException {
+    if (isClean()) {
+      return false; // as at most flushes: a snapshot of nothing would be garbage
+    }
     boolean changed = writeSnapshot(takeSnapshot());
     if (freed.reclaim()) {
       writeRefcounts(); // with no flush: a refcount that went down is never in a hurry
     }
     return changed;
+  }
+
+  private boolean isClean() {
+    metadata.lock().lock();
+    try {
+      return metadata.refcountCache().dirtyCount() == 0
+          && metadata.refcountTable().isClean()
+          && metadata.l2Cache().dirtyCount() == 0
+          && metadata.l1().isClean()
+          && !freed.isAnyLeft();
+    } finally {
+      metadata.lock().unlock();
+    }
   }
 
   private boolean writeSnapshot(Snapshot snapshot) throws IOException {

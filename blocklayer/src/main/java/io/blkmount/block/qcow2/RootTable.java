@@ -85,6 +85,11 @@ final class RootTable {
     return copy.rewind();
   }
 
+  /** Returns whether the disk has every entry; the caller holds the metadata lock. */
+  boolean isClean() {
+    return dirtySectors.isEmpty();
+  }
+
   /** Takes over every entry of a smaller table; the caller holds the metadata lock. */
   void takeOver(RootTable smaller) {
     for (int i = 0; i < smaller.entryCount; i++) {
