@@ -2,6 +2,7 @@
 package io.blkmount.block.request;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
@@ -9,6 +10,11 @@ import org.jspecify.annotations.Nullable;
 /**
  * The requests in flight on one node. A serialising request has its range to itself; all others
  * share. Stands for QEMU's {@code tracked_requests} and {@code wait_serialising_requests()}.
+ *
+ * <p>A request that shares its range goes into a slot, without the lock, and then looks whether
+ * anybody has announced a serialising one; if so it leaves the slot and joins the list. A
+ * serialising request is announced first and looks into the slots after that. So one of the two
+ * sees the other, and what a serialising one finds in a slot is older than it.
  *
  * <p>Who waits for whom: a request waits for those that conflict with it and began before it, so
  * that a stream of newcomers cannot starve one that waits, and two requests cannot wait for each
@@ -26,8 +32,10 @@ final class RequestTracker {
   @GuardedBy("lock")
   private @Nullable TrackedRequest last;
 
-  @GuardedBy("lock")
-  private int serialisingCount;
+  private final RequestSlots slots = new RequestSlots();
+
+  /** How many serialising requests and drains there are; above 0 no request stays in a slot. */
+  private final AtomicInteger serialisingCount = new AtomicInteger();
 
   /**
    * Begins a request that shares its range; waits for serialising ones that overlap.
@@ -36,7 +44,15 @@ final class RequestTracker {
    * @param end one past the last byte; equal to {@code offset} to be counted and nothing else
    */
   TrackedRequest begin(long offset, long end) {
-    return enter(new TrackedRequest(this, offset, end, false));
+    TrackedRequest request = new TrackedRequest(this, offset, end, false);
+    if (serialisingCount.get() == 0 && slots.enter(request)) {
+      if (serialisingCount.get() == 0) {
+        return request;
+      }
+      endInSlot(request);
+      request = new TrackedRequest(this, offset, end, false);
+    }
+    return enter(request);
   }
 
   /**
@@ -52,8 +68,11 @@ final class RequestTracker {
   private TrackedRequest enter(TrackedRequest request) {
     lock.lock();
     try {
+      if (request.isSerialising()) {
+        serialisingCount.incrementAndGet();
+      }
       link(request);
-      if (serialisingCount > 0) {
+      if (serialisingCount.get() > 0) {
         awaitTurn(request);
       }
       return request;
@@ -64,11 +83,28 @@ final class RequestTracker {
 
   /** Ends a request: called by its {@code close}. */
   void end(TrackedRequest request) {
+    if (request.isInSlot()) {
+      endInSlot(request);
+      return;
+    }
     lock.lock();
     try {
       unlink(request);
     } finally {
       lock.unlock();
+    }
+  }
+
+  /** The lock is taken only if somebody waits, who has said so before looking at the slot again. */
+  private void endInSlot(TrackedRequest request) {
+    slots.leave(request);
+    if (request.isAwaited) {
+      lock.lock();
+      try {
+        wakeThoseThatWaitFor(request);
+      } finally {
+        lock.unlock();
+      }
     }
   }
 
@@ -83,11 +119,28 @@ final class RequestTracker {
       if (isHeldBy(Thread.currentThread(), null)) {
         throw new IllegalStateException("drain by a thread that holds a tracked request");
       }
-      while (first != null) {
-        idle.awaitUninterruptibly();
+      serialisingCount.incrementAndGet(); // from here on no request stays in a slot
+      try {
+        awaitEmpty();
+      } finally {
+        serialisingCount.decrementAndGet();
       }
     } finally {
       lock.unlock();
+    }
+  }
+
+  @GuardedBy("lock")
+  private void awaitEmpty() {
+    for (int i = 0; i < slots.count(); i++) {
+      TrackedRequest request = slots.at(i);
+      Condition ended;
+      while (request != null && (ended = endOf(request)) != null) {
+        ended.awaitUninterruptibly();
+      }
+    }
+    while (first != null) {
+      idle.awaitUninterruptibly();
     }
   }
 
@@ -115,7 +168,10 @@ final class RequestTracker {
       }
       request.waiting = true;
       try {
-        endOf(blocker).awaitUninterruptibly();
+        Condition ended = endOf(blocker);
+        if (ended != null) {
+          ended.awaitUninterruptibly();
+        }
       } finally {
         request.waiting = false;
       }
@@ -123,19 +179,38 @@ final class RequestTracker {
     }
   }
 
+  /** Returns what is signalled when a request ends; null if it has ended. */
   @GuardedBy("lock")
-  private Condition endOf(TrackedRequest blocker) {
+  private @Nullable Condition endOf(TrackedRequest blocker) {
     Condition ended = blocker.ended;
     if (ended == null) {
       ended = lock.newCondition();
       blocker.ended = ended;
     }
-    return ended;
+    blocker.isAwaited = true;
+    return slots.hasLeft(blocker) ? null : ended;
   }
 
   /** Returns a request that {@code request} has to wait for, or null. */
   @GuardedBy("lock")
   private @Nullable TrackedRequest conflict(TrackedRequest request, boolean nested) {
+    TrackedRequest inSlot = request.isSerialising() ? conflictInSlots(request) : null;
+    return inSlot != null ? inSlot : conflictInList(request, nested);
+  }
+
+  /** Returns a request in a slot that overlaps; it is older, does not wait, and shares. */
+  private @Nullable TrackedRequest conflictInSlots(TrackedRequest request) {
+    for (int i = 0; i < slots.count(); i++) {
+      TrackedRequest other = slots.at(i);
+      if (other != null && request.conflictsWith(other)) {
+        return other;
+      }
+    }
+    return null;
+  }
+
+  @GuardedBy("lock")
+  private @Nullable TrackedRequest conflictInList(TrackedRequest request, boolean nested) {
     boolean older = true;
     for (TrackedRequest other = first; other != null; other = other.next) {
       if (other == request) {
@@ -149,6 +224,12 @@ final class RequestTracker {
 
   @GuardedBy("lock")
   private boolean isHeldBy(Thread thread, @Nullable TrackedRequest except) {
+    for (int i = 0; i < slots.count(); i++) {
+      TrackedRequest other = slots.at(i);
+      if (other != null && other.isOwnedBy(thread)) {
+        return true;
+      }
+    }
     for (TrackedRequest other = first; other != null; other = other.next) {
       if (other != except && other.isOwnedBy(thread)) {
         return true;
@@ -166,7 +247,6 @@ final class RequestTracker {
       last.next = request;
     }
     last = request;
-    serialisingCount += request.isSerialising() ? 1 : 0;
   }
 
   @GuardedBy("lock")
@@ -183,17 +263,19 @@ final class RequestTracker {
     } else {
       next.previous = previous;
     }
-    serialisingCount -= request.isSerialising() ? 1 : 0;
-    wake(request);
+    if (request.isSerialising()) {
+      serialisingCount.decrementAndGet();
+    }
+    wakeThoseThatWaitFor(request);
+    if (first == null) {
+      idle.signalAll();
+    }
   }
 
   @GuardedBy("lock")
-  private void wake(TrackedRequest ended) {
-    if (ended.ended != null) {
-      ended.ended.signalAll();
-    }
-    if (first == null) {
-      idle.signalAll();
+  private void wakeThoseThatWaitFor(TrackedRequest request) {
+    if (request.ended != null) {
+      request.ended.signalAll();
     }
   }
 }

@@ -6,9 +6,11 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * A request in flight on one node; ends when it is closed. Its links and its state belong to the
- * tracker and are touched under the tracker's lock only.
+ * tracker and, except for its slot, are touched under the tracker's lock only.
  */
 final class TrackedRequest implements AutoCloseable {
+  static final int NO_PLACE = -1;
+
   private final RequestTracker tracker;
   private final Thread owner = Thread.currentThread();
   private final long offset;
@@ -22,6 +24,12 @@ final class TrackedRequest implements AutoCloseable {
 
   /** Whether the owner sleeps until another request of the same tracker ends. */
   boolean waiting;
+
+  /** Which slot it is in; belongs to the owner, and is set before others can find the request. */
+  int place = NO_PLACE;
+
+  /** Whether whoever takes it out of its slot has to wake somebody. */
+  volatile boolean isAwaited;
 
   /** Signalled when this request ends; made by the first that waits for it. */
   @Nullable Condition ended;
@@ -45,6 +53,15 @@ final class TrackedRequest implements AutoCloseable {
   /** Returns whether it shares its range with nobody. */
   boolean isSerialising() {
     return serialising;
+  }
+
+  /** Returns whether it is, or was, in a slot and not in the list. */
+  boolean isInSlot() {
+    return place != NO_PLACE;
+  }
+
+  long ownerId() {
+    return owner.getId();
   }
 
   /** Returns whether {@code thread} began it. */

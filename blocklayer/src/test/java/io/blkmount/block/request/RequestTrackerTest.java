@@ -118,6 +118,24 @@ class RequestTrackerTest {
   }
 
   @Test
+  void serialisingRequestWaitsForAsManyAsOneThreadHolds() throws Exception {
+    List<TrackedRequest> held = new ArrayList<>();
+    for (int i = 0; i < 100; i++) {
+      held.add(tracker.begin(i, i + 1));
+    }
+    TestThread<Boolean> serialising = passing(0, 100, true).awaitBlocked();
+
+    for (TrackedRequest request : held.subList(0, 99)) {
+      request.close();
+    }
+    serialising.awaitBlocked();
+    held.get(99).close();
+
+    serialising.join();
+    tracker.drain();
+  }
+
+  @Test
   void drainWaitsUntilNothingIsInFlight() throws Exception {
     TrackedRequest first = tracker.begin(0, 10);
     TrackedRequest second = tracker.beginSerialising(20, 30);
