@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.blkmount.fuse.channel;
 
+import io.blkmount.block.error.BlockException;
 import io.blkmount.fuse.ServedTree;
 import io.blkmount.fuse.ServingOptions.Passthrough;
 import io.blkmount.fuse.Transport;
@@ -22,6 +23,7 @@ final class ChannelSession implements Transport.Session {
   private final ServedTree served;
   private final Notifier notifier;
   private final KernelFiles kernelFiles;
+  private final OpenFiles openFiles;
   private final CountDownLatch ended = new CountDownLatch(1);
 
   /**
@@ -37,14 +39,15 @@ final class ChannelSession implements Transport.Session {
     this.served = served;
     this.notifier = new Notifier(device, memory);
     this.kernelFiles = new KernelFiles(device, memory, (agreed & InitHandshake.PASSTHROUGH) != 0);
+    this.openFiles = new OpenFiles(kernelFiles);
   }
 
-  void start() {
+  void start() throws BlockException {
     new WorkerPool(this).start(served.options().serving().threadsOr(MEASURED_THREADS));
   }
 
   RequestServer newServer(RequestMemory workersMemory, DevFuse workersDevice) {
-    return new RequestServer(served, kernelFiles, workersMemory, workersDevice);
+    return new RequestServer(served, openFiles, workersMemory, workersDevice);
   }
 
   long spinNanos() {
@@ -60,7 +63,7 @@ final class ChannelSession implements Transport.Session {
    * device on our file: it must not wait for those writes to get memory. Only the privileged may
    * say so; without it a mount works as long as memory is not short.
    */
-  void declareWriter() {
+  static void declareWriter() {
     if (ChannelLibrary.CALLS.prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0) != 0) {
       LOG.log(System.Logger.Level.DEBUG, "worker without PR_SET_IO_FLUSHER");
     }

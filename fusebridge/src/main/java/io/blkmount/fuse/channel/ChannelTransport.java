@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.blkmount.fuse.channel;
 
+import io.blkmount.block.error.BlockException;
 import io.blkmount.fuse.HostCalls;
 import io.blkmount.fuse.MountOptions;
 import io.blkmount.fuse.ServedTree;
@@ -33,19 +34,30 @@ public final class ChannelTransport implements Transport {
   @Override
   public Session mount(String mountPoint, ServedTree served) throws IOException {
     RequestMemory memory = RequestMemory.allocate();
-    DevFuse device = null;
     try {
-      device = DevFuse.of(descriptor(mountPoint, served));
+      DevFuse device = DevFuse.of(descriptor(mountPoint, served));
+      return serve(device, memory, mountPoint, served);
+    } catch (IOException | RuntimeException | Error e) {
+      memory.close();
+      throw e;
+    }
+  }
+
+  private static Session serve(
+      DevFuse device, RequestMemory memory, String mountPoint, ServedTree served)
+      throws IOException {
+    try {
       boolean passthrough = served.options().serving().passthrough() != Passthrough.OFF;
       long agreed = InitHandshake.perform(device, memory, passthrough);
       ChannelSession session = new ChannelSession(device, memory, served, agreed);
       session.start();
       return session;
-    } catch (IOException e) {
-      if (device != null) {
-        abandon(device, mountPoint, e);
-      }
-      memory.close();
+    } catch (BlockException e) {
+      BlockException failure = KernelMount.refused(e.error(), mountPoint, e.getMessage());
+      abandon(device, mountPoint, failure);
+      throw failure;
+    } catch (RuntimeException | Error e) {
+      abandon(device, mountPoint, e);
       throw e;
     }
   }
@@ -58,7 +70,7 @@ public final class ChannelTransport implements Transport {
   }
 
   /** Takes away a mount that nobody will serve. */
-  private static void abandon(DevFuse device, String mountPoint, IOException reason) {
+  private static void abandon(DevFuse device, String mountPoint, Throwable reason) {
     device.close();
     try {
       Unmounting.detach(mountPoint);

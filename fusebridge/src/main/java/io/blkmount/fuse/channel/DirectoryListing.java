@@ -40,10 +40,11 @@ final class DirectoryListing {
    */
   void answer(long position, int room) throws IOException {
     List<ExportTree.Entry> entries = entries();
+    int most = Math.min(room, RequestMemory.MAX_TRANSFER);
     for (long i = position; i >= 0 && i < entries.size(); i++) {
       ExportTree.Entry entry = entries.get((int) i);
       byte[] name = HostName.encode(entry.name());
-      if (used + length(name) > room) {
+      if (used + length(name) > most) {
         break;
       }
       put(entry, name, i + 1);

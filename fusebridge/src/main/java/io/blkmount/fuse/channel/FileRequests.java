@@ -18,28 +18,28 @@ final class FileRequests {
   private static final int BODY = 8;
 
   private final ServedTree served;
-  private final KernelFiles kernelFiles;
+  private final OpenFiles openFiles;
   private final RequestMemory memory;
   private final FuseRequest request;
   private final FuseReply reply;
 
   FileRequests(
       ServedTree served,
-      KernelFiles kernelFiles,
+      OpenFiles openFiles,
       RequestMemory memory,
       FuseRequest request,
       FuseReply reply) {
     this.served = served;
-    this.kernelFiles = kernelFiles;
+    this.openFiles = openFiles;
     this.memory = memory;
     this.request = request;
     this.reply = reply;
   }
 
   void open(ExportTree.Entry entry) throws IOException {
-    int flags = request.openFlags();
-    long handle = served.handles().open(entry, flags);
-    if (!OpenReply.answer(reply, handle, flags, kernelFiles.opened(entry))) {
+    OpenFlags flags = new OpenFlags(request.openFlags());
+    long handle = served.handles().open(entry, flags.bits());
+    if (!openFiles.answer(reply, entry, handle, flags)) {
       close(entry, handle); // whoever opened it is gone, and sends no release
     }
   }
@@ -52,7 +52,7 @@ final class FileRequests {
 
   private void close(ExportTree.Entry entry, long handle) {
     served.handles().release(handle);
-    kernelFiles.closed(entry);
+    openFiles.closed(entry);
   }
 
   void read() throws IOException {
@@ -62,8 +62,13 @@ final class FileRequests {
 
   void write() throws IOException {
     int size = requireTransfer(request.size());
-    int count = export().write(request.offset(), memory.data(size));
-    reply.putLong(0, count).data(BODY);
+    boolean durable = request.writesDurably();
+    Export export = export();
+    int count = export.write(request.offset(), memory.data(size));
+    if (durable) {
+      export.flush(); // past the page cache the kernel does not ask for it
+    }
+    reply.putInt(0, count).putInt(4, 0).data(BODY);
   }
 
   void flush() throws IOException {
@@ -103,7 +108,7 @@ final class FileRequests {
                 request.targetOffset(),
                 request.copyLength(),
                 memory.data(RequestMemory.MAX_TRANSFER));
-    reply.putLong(0, copied).data(BODY);
+    reply.putInt(0, (int) copied).putInt(4, 0).data(BODY);
   }
 
   private Export export() throws BlockException {

@@ -16,7 +16,7 @@ import java.nio.ByteBuffer;
  *   setattr          0  4 valid     8  8 handle   16  8 size
  *   open             0  4 flags
  *   read, readdir    0  8 handle    8  8 offset   16  4 size
- *   write            0  8 handle    8  8 offset   16  4 size     40  data
+ *   write            0  8 handle    8  8 offset   16  4 size     32  4 flags   40  data
  *   release, flush, fsync   0  8 handle
  *   fallocate        0  8 handle    8  8 offset   16  8 length   24  4 mode
  *   lseek            0  8 handle    8  8 offset   16  4 whence
@@ -41,6 +41,9 @@ final class FuseRequest {
 
   /** FUSE_GETATTR_FH. */
   private static final int GETATTR_BY_HANDLE = 1;
+
+  /** Also set for O_SYNC, and for a single write with RWF_DSYNC. */
+  private static final int O_DSYNC = 0x1000;
 
   private final ByteBuffer bytes;
 
@@ -73,6 +76,11 @@ final class FuseRequest {
   /** Returns how many bytes are read, written or listed at most. */
   int size() {
     return bytes.getInt(ARGUMENTS + 16);
+  }
+
+  /** Returns whether a write has to be durable before it is answered. */
+  boolean writesDurably() {
+    return (bytes.getInt(ARGUMENTS + 32) & O_DSYNC) != 0;
   }
 
   int openFlags() {

@@ -16,8 +16,6 @@ import java.util.concurrent.atomic.AtomicLong;
  * </pre>
  */
 final class FuseWorker implements Runnable {
-  private static final System.Logger LOG = System.getLogger(FuseWorker.class.getName());
-
   private static final int WAITING = 0;
   private static final int SERVING = 1;
   private static final int RELIEVED = 2;
@@ -44,7 +42,7 @@ final class FuseWorker implements Runnable {
     boolean hasTurn = true;
     try (RequestMemory memory = RequestMemory.allocate();
         DevFuse device = session.newDevice(memory)) {
-      session.declareWriter();
+      ChannelSession.declareWriter();
       RequestServer server = session.newServer(memory, device);
       Receiver receiver = new Receiver(device, memory, session.spinNanos());
       while (hasTurn) {
@@ -52,7 +50,7 @@ final class FuseWorker implements Runnable {
         hasTurn = pool.awaitTurn(this);
       }
     } catch (BlockException e) {
-      LOG.log(System.Logger.Level.WARNING, "one thread less: " + e.getMessage());
+      pool.failures().note("one thread less: " + e.getMessage());
     } finally {
       pool.leave(this, hasTurn && state(phase.get()) != RELIEVED);
     }
@@ -72,7 +70,12 @@ final class FuseWorker implements Runnable {
   }
 
   private void serve(RequestServer server) {
-    if (Opcode.mayTakeLong(server.opcode()) || pool.serviceTime().isSlow()) {
+    if (Opcode.mayTakeLong(server.opcode())) {
+      relieve(phase.get());
+      server.serve();
+      return;
+    }
+    if (pool.serviceTime().isSlow()) {
       relieve(phase.get());
     }
     long start = System.nanoTime();

@@ -81,13 +81,18 @@ final class KernelFiles {
     return file.id;
   }
 
-  /** Counts a closing; with the last one the file is taken back. */
-  synchronized void closed(ExportTree.Entry entry) {
+  /**
+   * Counts a closing; with the last one the file is taken back.
+   *
+   * @return whether the kernel had the file
+   */
+  synchronized boolean closed(ExportTree.Entry entry) {
     KernelFile file = files.get(entry.inode());
     if (file != null && --file.openings == 0) {
       files.remove(entry.inode());
       takeBack(file);
     }
+    return file != null;
   }
 
   /** Takes back whatever is out, after the mount has ended. */
@@ -101,10 +106,9 @@ final class KernelFiles {
     List<String> lines = new ArrayList<>();
     for (ExportTree.Entry entry : tree.entries()) {
       if (entry.export() != null) {
-        int unused = opened(entry);
-        closed(entry);
+        boolean possible = opened(entry) != NONE && closed(entry);
         String why = offered ? refusals.get(entry.inode()) : "this kernel does not offer it";
-        if (why != null) {
+        if (!possible) {
           lines.add("no passthrough of \"" + entry.export().disk().imageName() + "\": " + why);
         }
       }

@@ -31,7 +31,13 @@ final class Notifier {
     this.memory = memory;
     this.teller =
         new ThreadPoolExecutor(
-            0, 1, 1, TimeUnit.SECONDS, new LinkedBlockingQueue<>(), Notifier::newThread);
+            0,
+            1,
+            1,
+            TimeUnit.SECONDS,
+            new LinkedBlockingQueue<>(),
+            Notifier::newThread,
+            new ThreadPoolExecutor.DiscardPolicy()); // after the end there is nobody to tell
   }
 
   private static Thread newThread(Runnable task) {
@@ -41,9 +47,7 @@ final class Notifier {
   }
 
   void invalidate(long inode, long offset, long length) {
-    if (!teller.isShutdown()) {
-      teller.execute(() -> tell(inode, offset, length));
-    }
+    teller.execute(() -> tell(inode, offset, length));
   }
 
   private void tell(long inode, long offset, long length) {

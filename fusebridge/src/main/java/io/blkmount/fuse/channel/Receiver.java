@@ -19,11 +19,15 @@ final class Receiver {
   /** ECONNABORTED: the mount was cut off. */
   private static final int ABORTED = 103;
 
+  /** What the kernel cannot hand over fails there, and the next may go well; but not for ever. */
+  private static final int MOST_FAILURES = 1000;
+
   private final DevFuse device;
   private final RequestMemory memory;
   private final long spinNanos;
 
   private boolean spins;
+  private int failures;
 
   Receiver(DevFuse device, RequestMemory memory, long spinNanos) {
     this.device = device;
@@ -33,13 +37,18 @@ final class Receiver {
 
   /** Waits for a request; returns its length, or {@link #END}. */
   int receive() {
-    int length = device.receive(memory);
-    if (length > 0) {
-      return length; // there was one already: nothing to learn about waiting
-    }
-    return isNothingYet(length) ? waitFor() : end(length);
+    int length;
+    do {
+      length = device.receive(memory);
+      if (isNothingYet(length)) {
+        length = waitFor();
+      }
+    } while (length < 0 && mayGoOn(length));
+    failures = length > 0 ? 0 : failures;
+    return Math.max(END, length);
   }
 
+  /** Returns what came, or what went wrong as a negative errno. */
   private int waitFor() {
     long start = System.nanoTime();
     int length = spins ? spin(start) : -Errnos.TRY_AGAIN;
@@ -48,7 +57,7 @@ final class Receiver {
       length = device.receive(memory);
     }
     spins = System.nanoTime() - start < spinNanos;
-    return length > 0 ? length : end(length);
+    return length;
   }
 
   private int spin(long start) {
@@ -67,10 +76,13 @@ final class Receiver {
         || length == -Errnos.NOT_FOUND;
   }
 
-  private static int end(int length) {
-    if (length != -Errnos.NO_DEVICE && length != -ABORTED) {
-      LOG.log(System.Logger.Level.ERROR, "no more requests from the kernel: errno " + -length);
+  /** ENODEV and ECONNABORTED are the end; the rest is trouble that may pass. */
+  private boolean mayGoOn(int length) {
+    boolean ended = length == -Errnos.NO_DEVICE || length == -ABORTED;
+    if (!ended) {
+      failures++;
+      LOG.log(System.Logger.Level.ERROR, "a request was not received: errno " + -length);
     }
-    return END;
+    return !ended && failures < MOST_FAILURES;
   }
 }

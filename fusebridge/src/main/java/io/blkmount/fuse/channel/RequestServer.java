@@ -15,11 +15,11 @@ final class RequestServer {
   private final FileRequests files;
   private final NameRequests names;
 
-  RequestServer(ServedTree served, KernelFiles kernelFiles, RequestMemory memory, DevFuse device) {
+  RequestServer(ServedTree served, OpenFiles openFiles, RequestMemory memory, DevFuse device) {
     this.served = served;
     this.request = new FuseRequest(memory);
     this.reply = new FuseReply(memory, device);
-    this.files = new FileRequests(served, kernelFiles, memory, request, reply);
+    this.files = new FileRequests(served, openFiles, memory, request, reply);
     this.names = new NameRequests(served, request, reply);
   }
 
@@ -41,7 +41,16 @@ final class RequestServer {
     try {
       dispatch(opcode);
     } catch (Throwable failure) {
-      reply.error(served.failures().errno(Opcode.name(opcode), failure));
+      reply.error(errno(opcode, failure));
+    }
+  }
+
+  /** Not even a failure to say what failed may keep the caller waiting. */
+  private int errno(int opcode, Throwable failure) {
+    try {
+      return served.failures().errno(Opcode.name(opcode), failure);
+    } catch (Throwable another) {
+      return Errnos.IO;
     }
   }
 
@@ -68,7 +77,7 @@ final class RequestServer {
       case Opcode.READDIR -> names.list(false);
       case Opcode.READDIRPLUS -> names.list(true);
       case Opcode.STATFS -> names.usage();
-      case Opcode.OPENDIR -> OpenReply.answerDirectory(reply);
+      case Opcode.OPENDIR -> OpenFiles.answerDirectory(reply);
       case Opcode.RELEASEDIR, Opcode.FSYNCDIR, Opcode.DESTROY -> reply.done();
       default -> refuse(opcode);
     }

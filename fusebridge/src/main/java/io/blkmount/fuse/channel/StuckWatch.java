@@ -14,6 +14,9 @@ final class StuckWatch implements Runnable {
   /** After so many looks that saw nothing there is nothing to look at. */
   private static final int QUIET_LOOKS = 20;
 
+  /** Nothing is missed by sleeping for good; a turn that found no thread is tried again then. */
+  private static final long SLEEP_NANOS = 1_000_000_000L * 60;
+
   private final WorkerPool pool;
   private final Thread thread;
   private volatile boolean asleep;
@@ -24,8 +27,14 @@ final class StuckWatch implements Runnable {
     thread.setDaemon(true);
   }
 
-  void start() {
-    thread.start();
+  /** Begins to look; returns whether the host had a thread for it. */
+  boolean start() {
+    try {
+      thread.start();
+      return true;
+    } catch (OutOfMemoryError e) {
+      return false;
+    }
   }
 
   /** Says that something goes on. Costs a look at a field if that is known. */
@@ -37,8 +46,10 @@ final class StuckWatch implements Runnable {
 
   @Override
   public void run() {
+    ChannelSession.declareWriter(); // those whom it starts inherit that
     int quietLooks = 0;
     while (!pool.hasEnded()) {
+      pool.placeFreeTurns();
       quietLooks = somethingGoesOn() ? 0 : quietLooks + 1;
       if (quietLooks < QUIET_LOOKS) {
         LockSupport.parkNanos(this, LOOK_NANOS);
@@ -52,7 +63,7 @@ final class StuckWatch implements Runnable {
   private void sleep() {
     asleep = true;
     if (!somethingGoesOn() && !pool.hasEnded()) {
-      LockSupport.park(this);
+      LockSupport.parkNanos(this, SLEEP_NANOS);
     }
     asleep = false;
   }

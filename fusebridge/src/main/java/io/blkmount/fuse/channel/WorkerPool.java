@@ -2,6 +2,8 @@
 package io.blkmount.fuse.channel;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
+import io.blkmount.block.error.BlockError;
+import io.blkmount.block.error.BlockException;
 import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.List;
@@ -16,8 +18,6 @@ import java.util.concurrent.CopyOnWriteArrayList;
  * fsync, or a disk that does not answer, stalls nobody.
  */
 final class WorkerPool {
-  private static final System.Logger LOG = System.getLogger(WorkerPool.class.getName());
-
   /** Requests in the background, and some for callers in front. */
   private static final int MOST_WORKERS = InitHandshake.MAX_BACKGROUND + 16;
 
@@ -26,6 +26,7 @@ final class WorkerPool {
 
   private final ChannelSession session;
   private final ServiceTime serviceTime = new ServiceTime();
+  private final RareLog failures = new RareLog(FuseWorker.class);
   private final StuckWatch watch = new StuckWatch(this);
   private final List<FuseWorker> workers = new CopyOnWriteArrayList<>();
 
@@ -49,12 +50,21 @@ final class WorkerPool {
    * Begins to serve.
    *
    * @param turns how many workers may wait for requests at a time
+   * @throws BlockException if the host has no thread for even one
    */
-  synchronized void start(int turns) {
+  synchronized void start(int turns) throws BlockException {
     for (int i = 0; i < Math.min(turns, MOST_WORKERS); i++) {
-      startWorker();
+      passTurn();
     }
-    watch.start();
+    if (workers.isEmpty() || !watch.start()) {
+      ended = true;
+      throw new BlockException(BlockError.NO_MEMORY, "no thread to serve the mount with");
+    }
+  }
+
+  /** Returns where failures are noted that may come again and again. */
+  RareLog failures() {
+    return failures;
   }
 
   ServiceTime serviceTime() {
@@ -82,7 +92,7 @@ final class WorkerPool {
     FuseWorker next = idle.pollFirst();
     if (next != null) {
       next.grant();
-    } else if (workers.size() >= MOST_WORKERS || !startWorker()) {
+    } else if (!startWorker()) {
       freeTurns++;
     }
   }
@@ -115,32 +125,58 @@ final class WorkerPool {
     watch.wake();
   }
 
-  /** Says that a worker ends; the last one closes the session. */
+  /**
+   * Says that a worker ends; the last one closes the session. A turn that it leaves waits for
+   * others, if there are any: they may be short of memory or threads as well.
+   */
   void leave(FuseWorker worker, boolean withTurn) {
     boolean last;
     synchronized (this) {
       workers.remove(worker);
       last = ended && workers.isEmpty();
+      if (withTurn && !ended) {
+        leaveTurn();
+      }
     }
     if (last) {
       session.close();
-    } else if (withTurn) {
-      passTurn();
     }
   }
 
   @GuardedBy("this")
+  private void leaveTurn() {
+    FuseWorker next = idle.pollFirst();
+    if (next != null) {
+      next.grant();
+    } else {
+      freeTurns++;
+    }
+  }
+
+  /** Finds a worker for turns that nobody took; the watch asks now and then. */
+  synchronized void placeFreeTurns() {
+    if (freeTurns > 0 && !ended && startWorker()) {
+      freeTurns--;
+    }
+  }
+
+  /** Starts a worker that has the turn; returns whether the host had a thread for it. */
+  @GuardedBy("this")
   private boolean startWorker() {
-    FuseWorker worker = new FuseWorker(session, this);
-    Thread thread = new Thread(worker, "fuse-" + ++lastNumber);
-    thread.setDaemon(true);
-    workers.add(worker);
+    if (workers.size() >= MOST_WORKERS) {
+      return false;
+    }
+    FuseWorker worker = null;
     try {
+      worker = new FuseWorker(session, this);
+      Thread thread = new Thread(worker, "fuse-" + ++lastNumber);
+      thread.setDaemon(true);
+      workers.add(worker);
       thread.start();
       return true;
     } catch (OutOfMemoryError e) {
       workers.remove(worker);
-      LOG.log(System.Logger.Level.WARNING, "no more threads: serving with " + workers.size(), e);
+      failures.note("no more threads: serving with " + workers.size());
       return false;
     }
   }
