@@ -12,8 +12,17 @@ import java.nio.ByteBuffer;
 
 /** The format qcow2, versions 2 and 3. */
 public final class Qcow2Driver implements BlockDriver {
+  private final Alarm clock;
+
   /** Creates the driver; it has no state. */
-  public Qcow2Driver() {}
+  public Qcow2Driver() {
+    this(Alarm.SYSTEM);
+  }
+
+  /** Creates a driver that takes the time from {@code clock}. */
+  Qcow2Driver(Alarm clock) {
+    this.clock = clock;
+  }
 
   @Override
   public String name() {
@@ -35,7 +44,7 @@ public final class Qcow2Driver implements BlockDriver {
 
   @Override
   public DriverInstance open(DriverOptions options, ChildOpener children) throws IOException {
-    return new Qcow2Opener(options, children).open();
+    return new Qcow2Opener(options, children).open(clock);
   }
 
   @Override

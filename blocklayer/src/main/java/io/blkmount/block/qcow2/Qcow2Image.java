@@ -29,6 +29,7 @@ final class Qcow2Image implements DriverInstance, Backed {
   private final FirstWrite firstWrite;
   private final @Nullable BackingReference backingReference;
   private final BlockLimits limits;
+  private @Nullable CacheCleaning cleaning;
 
   Qcow2Image(
       Metadata metadata,
@@ -41,6 +42,11 @@ final class Qcow2Image implements DriverInstance, Backed {
     this.firstWrite = new FirstWrite(metadata);
     this.backingReference = backingReference;
     this.limits = BlockLimits.ofCluster(metadata.geometry().clusterSize());
+  }
+
+  /** Lets go, from now on, of cached metadata that is not used; at most one call, at open. */
+  void cleanCaches(long intervalSeconds, Alarm clock) {
+    cleaning = new CacheCleaning(metadata, intervalSeconds, clock);
   }
 
   private static Support support(boolean writable) {
@@ -272,6 +278,9 @@ final class Qcow2Image implements DriverInstance, Backed {
         metadata.file().flush(); // what was freed at the end of the write-back
       }
     } finally {
+      if (cleaning != null) {
+        cleaning.close();
+      }
       metadata.decompressed().close();
       metadata.compressedFile().close();
     }

@@ -27,7 +27,7 @@ final class Qcow2Opener {
     this.children = children;
   }
 
-  Qcow2Image open() throws IOException {
+  Qcow2Image open(Alarm clock) throws IOException {
     Qcow2Options own = Qcow2Options.take(options);
     options.requireAllTaken("qcow2");
     ChildOpener.Child file = children.open(ChildRole.FILE);
@@ -41,11 +41,16 @@ final class Qcow2Opener {
       requireWritable(header, extensions);
     }
     Metadata metadata = readTables(file, header, own);
-    return new Qcow2Image(
-        metadata,
-        Qcow2Parts.of(metadata, file.length()),
-        new Corruption(name, metadata, options.writable()),
-        backingReference(header, extensions, firstCluster));
+    Qcow2Image image =
+        new Qcow2Image(
+            metadata,
+            Qcow2Parts.of(metadata, file.length()),
+            new Corruption(name, metadata, options.writable()),
+            backingReference(header, extensions, firstCluster));
+    if (own.cacheCleanSeconds() > 0) {
+      image.cleanCaches(own.cacheCleanSeconds(), clock);
+    }
+    return image;
   }
 
   private static ByteBuffer readStart(ChildOpener.Child file, int length) throws IOException {

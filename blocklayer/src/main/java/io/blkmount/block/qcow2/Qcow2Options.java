@@ -10,18 +10,24 @@ import io.blkmount.block.error.BlockException;
  * @param l2CacheSize {@code l2-cache-size} in bytes; 0 for as much as the image needs, {@link
  *     #MAX_L2_CACHE} at most
  * @param refcountCacheSize {@code refcount-cache-size} in bytes
+ * @param cacheCleanSeconds {@code cache-clean-interval}: how long cached metadata may lie unused; 0
+ *     for ever
  */
-record Qcow2Options(long l2CacheSize, long refcountCacheSize) {
+record Qcow2Options(long l2CacheSize, long refcountCacheSize, long cacheCleanSeconds) {
   /** QEMU's default on Linux: covers 256 GiB with clusters of 64 KiB. */
   static final long MAX_L2_CACHE = 32L << 20;
 
   /** Refcounts are used in sequence, so that a small cache is as good as a large one. */
   static final long DEFAULT_REFCOUNT_CACHE = 256L << 10;
 
+  /** QEMU's default. */
+  static final long DEFAULT_CACHE_CLEAN_SECONDS = 600;
+
   static Qcow2Options take(DriverOptions options) throws BlockException {
     return new Qcow2Options(
         options.takeSize("l2-cache-size", 0),
-        options.takeSize("refcount-cache-size", DEFAULT_REFCOUNT_CACHE));
+        options.takeSize("refcount-cache-size", DEFAULT_REFCOUNT_CACHE),
+        options.takeSize("cache-clean-interval", DEFAULT_CACHE_CLEAN_SECONDS));
   }
 
   long l2CacheBytes(ClusterGeometry geometry, Qcow2Header header) {
