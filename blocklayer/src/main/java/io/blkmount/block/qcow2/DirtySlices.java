@@ -16,6 +16,8 @@ import java.util.List;
  * its data may not be durable yet.
  */
 final class DirtySlices {
+  private static final Comparator<Slice> BY_PLACE = Comparator.comparingLong(Slice::hostOffset);
+
   private final MetadataCache cache;
   private final List<Slice> slices;
   private final ByteBuffer copies;
@@ -30,7 +32,7 @@ final class DirtySlices {
 
   static DirtySlices copyOf(MetadataCache cache, List<Slice> dirty) {
     List<Slice> sorted = new ArrayList<>(dirty);
-    sorted.sort(Comparator.comparingLong(Slice::hostOffset));
+    sorted.sort(BY_PLACE);
     DirtySlices result = new DirtySlices(cache, sorted);
     for (Slice slice : sorted) {
       result.copies.put(slice.buffer().duplicate());
@@ -68,11 +70,6 @@ final class DirtySlices {
   private boolean isNeighbour(int index) {
     long expected = slices.get(index - 1).hostOffset() + cache.sliceSize();
     return slices.get(index).hostOffset() == expected;
-  }
-
-  /** Returns the host offset of each slice, for a check before they are written. */
-  List<Long> hostOffsets() {
-    return slices.stream().map(Slice::hostOffset).toList();
   }
 
   /** Calls all of it dirty again, after a failed write; the caller holds the metadata lock. */

@@ -133,8 +133,11 @@ final class FreedClusters {
    * @throws IOException if a refcount cannot be changed; what is left is tried again next time
    */
   boolean reclaim() throws IOException {
-    Deque<Dropped> ready = new ArrayDeque<>(takeReady());
-    boolean any = !ready.isEmpty();
+    List<Dropped> taken = takeReady();
+    if (taken.isEmpty()) {
+      return false;
+    }
+    Deque<Dropped> ready = new ArrayDeque<>(taken);
     try {
       while (!ready.isEmpty()) {
         freeStart(ready);
@@ -142,7 +145,7 @@ final class FreedClusters {
     } finally {
       keep(ready);
     }
-    return any;
+    return true;
   }
 
   /** Frees what one slice of refcounts counts of the first run; the rest of it stays first. */
@@ -167,6 +170,9 @@ final class FreedClusters {
   private List<Dropped> takeReady() {
     metadata.lock().lock();
     try {
+      if (waiting.isEmpty()) {
+        return List.of();
+      }
       metadata.epochs().advance();
       List<Dropped> ready = new ArrayList<>();
       List<Dropped> later = new ArrayList<>();

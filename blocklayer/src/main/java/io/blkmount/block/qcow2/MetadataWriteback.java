@@ -177,8 +177,8 @@ final class MetadataWriteback {
   }
 
   private void requireL2Tables(DirtySlices slices) throws IOException {
-    for (long hostOffset : slices.hostOffsets()) {
-      metadata.guard().requireArea(hostOffset, OverlapGuard.Area.L2_TABLE);
+    for (Slice slice : slices.slices()) {
+      metadata.guard().requireArea(slice.hostOffset(), OverlapGuard.Area.L2_TABLE);
     }
   }
 
