@@ -66,13 +66,16 @@ public final class BlockLayer {
     LOG.log(
         Level.INFO,
         () ->
-            "opened \"%s\": %s, %d bytes, %d layers, %s"
-                .formatted(
-                    HostName.printable(disk.imageName()),
-                    disk.format(),
-                    length,
-                    BackingChain.from(opened.top()).depth(),
-                    disk.writable() ? "writable" : "read-only"));
+            "opened \""
+                + HostName.printable(disk.imageName())
+                + "\": "
+                + disk.format()
+                + ", "
+                + length
+                + " bytes, "
+                + BackingChain.from(opened.top()).depth()
+                + " layers, "
+                + (disk.writable() ? "writable" : "read-only"));
     return disk;
   }
 

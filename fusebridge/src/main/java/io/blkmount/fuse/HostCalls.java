@@ -4,7 +4,7 @@ package io.blkmount.fuse;
 import io.blkmount.block.bytes.HostName;
 import io.blkmount.block.error.BlockException;
 import java.lang.ref.Reference;
-import java.util.function.Function;
+import java.util.function.LongFunction;
 import jnr.ffi.LastError;
 import jnr.ffi.Memory;
 import jnr.ffi.Pointer;
@@ -55,7 +55,9 @@ public final class HostCalls {
     Pointer result = StatxLayout.allocate(RUNTIME);
     int answer =
         withName(
-            path, name -> LIBRARY.statx(AT_FDCWD, name, AT_STATX_FORCE_SYNC, BASIC_STATS, result));
+            path,
+            name ->
+                LIBRARY.statx(AT_FDCWD, name, AT_STATX_FORCE_SYNC, BASIC_STATS, result.address()));
     if (answer != 0) {
       throw failure(path);
     }
@@ -64,8 +66,8 @@ public final class HostCalls {
 
   /** Returns the name without links, {@code .} and {@code ..}; does not ask what it leads to. */
   static String realPath(String path) throws BlockException {
-    Pointer resolved = withName(path, name -> LIBRARY.realpath(name, null));
-    if (resolved == null) {
+    long resolved = withName(path, name -> LIBRARY.realpath(name, 0));
+    if (resolved == 0) {
       throw failure(path);
     }
     try {
@@ -77,12 +79,12 @@ public final class HostCalls {
 
   /** Returns whether a directory has no entries. */
   static boolean isEmptyDirectory(String path) throws BlockException {
-    Pointer directory = withName(path, LIBRARY::opendir);
-    if (directory == null) {
+    long directory = withName(path, LIBRARY::opendir);
+    if (directory == 0) {
       throw failure(path);
     }
     int entries = 0;
-    while (entries <= ENTRIES_OF_EMPTY && LIBRARY.readdir(directory) != null) {
+    while (entries <= ENTRIES_OF_EMPTY && LIBRARY.readdir(directory) != 0) {
       entries++;
     }
     if (LIBRARY.closedir(directory) != 0) {
@@ -109,7 +111,9 @@ public final class HostCalls {
   public static void mount(String source, String mountPoint, String type, long flags, String data)
       throws BlockException {
     Pointer[] names = {name(source), name(mountPoint), name(type), name(data)};
-    int answer = LIBRARY.mount(names[0], names[1], names[2], flags, names[3]);
+    int answer =
+        LIBRARY.mount(
+            names[0].address(), names[1].address(), names[2].address(), flags, names[3].address());
     Reference.reachabilityFence(names);
     if (answer != 0) {
       throw failure(mountPoint);
@@ -163,10 +167,10 @@ public final class HostCalls {
   }
 
   /** Calls with a name as C has it, which lives until the call returns. */
-  private static <T> T withName(String name, Function<Pointer, T> call) {
+  private static <T> T withName(String name, LongFunction<T> call) {
     Pointer memory = name(name);
     try {
-      return call.apply(memory);
+      return call.apply(memory.address());
     } finally {
       Reference.reachabilityFence(memory);
     }
@@ -197,7 +201,7 @@ public final class HostCalls {
         "\"" + HostName.printable(path) + "\": " + decode(LIBRARY.strerror(errno)));
   }
 
-  private static String decode(Pointer text) {
-    return HostName.decode(NativeStrings.bytes(text));
+  private static String decode(long text) {
+    return HostName.decode(NativeStrings.bytes(Pointer.wrap(RUNTIME, text)));
   }
 }

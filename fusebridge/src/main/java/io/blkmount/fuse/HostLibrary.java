@@ -2,36 +2,37 @@
 package io.blkmount.fuse;
 
 import jnr.ffi.LibraryLoader;
-import jnr.ffi.Pointer;
-import jnr.ffi.annotations.In;
-import jnr.ffi.types.size_t;
 
-/** The part of the C library that mounting needs; it is loaded on first use. */
+/**
+ * The part of the C library that mounting needs; it is bound on first use. Memory is given by
+ * address and sizes are as on 64-bit hosts: what jnr-ffi would have to convert, it would have to
+ * learn at each start how to. The JVM has the library loaded already: to look for its file takes
+ * longer.
+ */
 final class HostLibrary {
-  static final Calls CALLS = LibraryLoader.create(Calls.class).load("c");
+  static final Calls CALLS = LibraryLoader.create(Calls.class).load(LibraryLoader.DEFAULT_LIBRARY);
 
   private HostLibrary() {}
 
   /** The calls by their own names; jnr-ffi implements them, and for that they have to be public. */
   public interface Calls {
-    int statx(int directory, @In Pointer path, int flags, int mask, Pointer result);
+    int statx(int directory, long path, int flags, int mask, long result);
 
-    Pointer realpath(@In Pointer path, Pointer resolved);
+    long realpath(long path, long resolved);
 
-    Pointer opendir(@In Pointer path);
+    long opendir(long path);
 
-    Pointer readdir(Pointer directory);
+    long readdir(long directory);
 
-    int closedir(Pointer directory);
+    int closedir(long directory);
 
-    int mount(
-        @In Pointer source, @In Pointer target, @In Pointer type, @size_t long flags, Pointer data);
+    int mount(long source, long target, long type, long flags, long data);
 
-    int open(@In Pointer path, int flags);
+    int open(long path, int flags);
 
     int close(int descriptor);
 
-    int umount2(@In Pointer target, int flags);
+    int umount2(long target, int flags);
 
     int getuid();
 
@@ -39,8 +40,8 @@ final class HostLibrary {
 
     int geteuid();
 
-    Pointer strerror(int errno);
+    long strerror(int errno);
 
-    void free(Pointer memory);
+    void free(long memory);
   }
 }

@@ -66,10 +66,10 @@ final class MountCommand {
     try (@Nullable PidFile pidFile = pidFile()) {
       List<BlockBackend> disks = openDisks();
       FuseMount mount = start(mountPoint, disks);
-      LOGGER.log(Level.INFO, "mounted {0} on {1}", fsName(), mount.path());
       mount.remarks().forEach(this::remark);
       announce(mount);
       goToBackground(greeting);
+      LOGGER.log(Level.INFO, "mounted {0} on {1}", fsName(), mount.path());
       int exitCode = lifecycle(mount, disks).run();
       LOGGER.log(Level.INFO, "unmounted {0}, exit code {1}", mount.path(), exitCode);
       return exitCode;
@@ -172,15 +172,15 @@ final class MountCommand {
 
   private void goToBackground(String greeting) throws CommandFailure {
     terminal.say(greeting);
-    if (!StartStatus.isAwaited()) {
-      return;
+    if (StartStatus.isAwaited()) {
+      try {
+        terminal.letGo();
+        StartStatus.ready();
+      } catch (IOException launcherIsGone) {
+        LOGGER.log(Level.DEBUG, "nobody waited for the mount", launcherIsGone);
+      }
     }
-    try {
-      terminal.letGo();
-      StartStatus.ready();
-    } catch (IOException launcherIsGone) {
-      LOGGER.log(Level.DEBUG, "nobody waited for the mount", launcherIsGone);
-    }
+    ServerLog.startIsOver();
   }
 
   private MountLifecycle lifecycle(FuseMount mount, List<BlockBackend> disks) {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.blkmount.cli;
 
-import java.util.Arrays;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -100,7 +99,8 @@ enum Option {
   /**
    * Creates an option.
    *
-   * @param form as the help writes it: names, and what its value is called if it takes one
+   * @param form as the help writes it: one name or two, and what its value is called if it takes
+   *     one
    */
   Option(Section section, String form, String description) {
     this.section = section;
@@ -108,7 +108,10 @@ enum Option {
     this.description = description;
     int equals = form.indexOf('=');
     this.takesValue = equals >= 0;
-    this.names = Arrays.asList(form.substring(0, takesValue ? equals : form.length()).split(", "));
+    String names = form.substring(0, takesValue ? equals : form.length());
+    int comma = names.indexOf(", ");
+    this.names =
+        comma < 0 ? List.of(names) : List.of(names.substring(0, comma), names.substring(comma + 2));
   }
 
   /** Returns the option of a name, with its hyphens, or null. */

@@ -24,20 +24,28 @@ final class ServerLog {
     void close();
   }
 
-  private static volatile @Nullable Sink sink;
+  private static volatile @Nullable StartLog sink;
   private static volatile Level threshold = Level.INFO;
 
   private ServerLog() {}
 
   /**
-   * Sends messages to a sink from now on.
+   * Sends messages to a sink from now on; what is no warning only when the start is over.
    *
    * @param target open
    * @param least the least important level that is written
    */
   static void open(Sink target, Level least) {
     threshold = least;
-    sink = target;
+    sink = new StartLog(target);
+  }
+
+  /** Writes what was held back: nobody waits for this process any more. */
+  static void startIsOver() {
+    StartLog target = sink;
+    if (target != null) {
+      target.release();
+    }
   }
 
   /** Writes out what is on its way, and is silent again. */

@@ -13,8 +13,12 @@ import java.time.format.DateTimeFormatter;
 
 /** A log in a file or on the terminal: one line per message, with time and level. */
 final class StreamLog implements ServerLog.Sink {
-  private static final DateTimeFormatter TIME =
-      DateTimeFormatter.ofPattern("uuuu-MM-dd'T'HH:mm:ss.SSSxxx").withZone(ZoneId.systemDefault());
+  /** Made with the first line, which comes when nobody waits for the mount any more. */
+  private static final class Time {
+    static final DateTimeFormatter FORMAT =
+        DateTimeFormatter.ofPattern("uuuu-MM-dd'T'HH:mm:ss.SSSxxx")
+            .withZone(ZoneId.systemDefault());
+  }
 
   private final OutputStream target;
   private final InstantSource clock;
@@ -43,7 +47,8 @@ final class StreamLog implements ServerLog.Sink {
   @Override
   public synchronized void write(Level level, String line) {
     try {
-      target.write(HostName.encode(TIME.format(clock.instant()) + " " + level + " " + line + "\n"));
+      String time = Time.FORMAT.format(clock.instant());
+      target.write(HostName.encode(time + " " + level + " " + line + "\n"));
       target.flush();
     } catch (IOException diskIsFull) {
       // A server goes on without its log.

@@ -36,6 +36,20 @@ final class ServerLogTest {
   }
 
   @Test
+  void whatIsSaidDuringTheStartWaitsForItsEndUnlessItIsAWarning() {
+    ServerLog.open(new StreamLog(written, InstantSource.fixed(Instant.EPOCH)), Level.INFO);
+
+    LOGGER.log(Level.INFO, "one");
+    assertThat(text()).isEmpty();
+    LOGGER.log(Level.WARNING, "two");
+    assertThat(text().lines()).hasSize(2);
+    LOGGER.log(Level.INFO, "three");
+
+    assertThat(text().lines().map(line -> line.substring(line.lastIndexOf(' ') + 1)))
+        .containsExactly("one", "two", "three");
+  }
+
+  @Test
   void whatIsLessImportantThanAskedForIsLeftOut() {
     open(Level.INFO);
 
@@ -84,6 +98,7 @@ final class ServerLogTest {
   private void open(Level least) {
     ServerLog.open(
         new StreamLog(written, InstantSource.fixed(Instant.parse("2025-02-03T04:05:06Z"))), least);
+    ServerLog.startIsOver();
   }
 
   private String text() {

@@ -262,6 +262,26 @@ final class BadInputTest {
     assertThat(result.errors()).contains("\"/tmp\"", "writable");
   }
 
+  /** Native code lies beside our own, unpacked. */
+  @Test
+  void aMountNeedsNoFolderForTemporaryFiles() throws IOException {
+    bench.mount(image).unmount(); // makes what is made once
+
+    Shell.Result result =
+        inOwnMountNamespace(
+            """
+            mount --bind /tmp /tmp
+            mount -o remount,bind,ro /tmp
+            mount -o remount,bind,ro /
+            "$1" -r --log-file /dev/null "$2" "$3"
+            "$1" --unmount "$3"
+            """,
+            image,
+            mountPoint);
+
+    assertThat(result.exitCode()).as(result.toString()).isZero();
+  }
+
   @Test
   void aCommandLineThatMakesNoSenseIsExitCodeTwo() {
     for (List<Object> words :

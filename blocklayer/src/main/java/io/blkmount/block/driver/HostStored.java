@@ -4,6 +4,7 @@ package io.blkmount.block.driver;
 import io.blkmount.block.error.BlockError;
 import io.blkmount.block.error.BlockException;
 import java.io.IOException;
+import org.jspecify.annotations.Nullable;
 
 /** An instance whose bytes are one host file or device. */
 public interface HostStored {
@@ -39,5 +40,18 @@ public interface HostStored {
    * @param device st_dev, or st_rdev for a device node
    * @param inode st_ino, or -1 for a device node
    */
-  record FileKey(long device, long inode) {}
+  record FileKey(long device, long inode) {
+    // Written out because every open uses them, and what the compiler makes of a record is put
+    // together at run time: milliseconds of each start.
+
+    @Override
+    public boolean equals(@Nullable Object other) {
+      return other instanceof FileKey key && key.device == device && key.inode == inode;
+    }
+
+    @Override
+    public int hashCode() {
+      return Long.hashCode(device) * 31 + Long.hashCode(inode);
+    }
+  }
 }

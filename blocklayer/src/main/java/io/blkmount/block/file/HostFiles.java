@@ -16,7 +16,6 @@ public final class HostFiles {
   private static final int PRIVATE_MODE = 0600;
 
   private static final int RANDOM_BYTES = 8;
-  private static final SecureRandom RANDOM = new SecureRandom();
 
   private HostFiles() {}
 
@@ -55,7 +54,7 @@ public final class HostFiles {
    */
   public static String createTemporary(String directory, String prefix) throws IOException {
     byte[] random = new byte[RANDOM_BYTES];
-    RANDOM.nextBytes(random);
+    new SecureRandom().nextBytes(random); // not kept: to make one takes time that few need
     String name = directory + '/' + prefix + HexFormat.of().formatHex(random);
     PosixFile.create(HostPath.of(name), LibC.O_EXCL, PRIVATE_MODE).close();
     return name;

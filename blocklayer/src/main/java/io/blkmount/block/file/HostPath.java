@@ -6,7 +6,6 @@ import io.blkmount.block.bytes.HostName;
 import io.blkmount.block.error.BlockError;
 import io.blkmount.block.error.BlockException;
 import java.nio.ByteBuffer;
-import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -40,16 +39,16 @@ record HostPath(String hostName, String shownName) {
    * @throws BlockException if it cannot be opened
    */
   int open(int flags, int mode) throws BlockException {
-    byte[] name = encoded();
-    while (true) {
-      int descriptor = LibC.CALLS.open(name, flags | LibC.O_CLOEXEC | LibC.O_NOCTTY, mode);
-      if (descriptor >= 0) {
-        return descriptor;
+    try (BouncePool.Bounce name = encoded()) {
+      int all = flags | LibC.O_CLOEXEC | LibC.O_NOCTTY;
+      int descriptor;
+      do {
+        descriptor = LibC.CALLS.open(LibC.address(name.buffer()), all, mode);
+      } while (descriptor < 0 && LibC.errno() == Errno.EINTR);
+      if (descriptor < 0) {
+        throw openFailure(flags, Errno.of(LibC.errno()));
       }
-      int errno = LibC.errno();
-      if (errno != Errno.EINTR) {
-        throw openFailure(flags, Errno.of(errno));
-      }
+      return descriptor;
     }
   }
 
@@ -59,17 +58,19 @@ record HostPath(String hostName, String shownName) {
    * @throws BlockException if there is no such file
    */
   FileStatus status() throws BlockException {
-    FileStatus status = statx(LibC.AT_FDCWD, encoded(), 0);
-    if (status == null) {
-      throw openFailure(LibC.O_RDONLY, Errno.of(LibC.errno()));
+    try (BouncePool.Bounce name = encoded()) {
+      FileStatus status = statx(LibC.AT_FDCWD, name.buffer(), 0);
+      if (status == null) {
+        throw openFailure(LibC.O_RDONLY, Errno.of(LibC.errno()));
+      }
+      return status;
     }
-    return status;
   }
 
   /** Returns whether there is such a file. */
   boolean exists() {
-    try {
-      return statx(LibC.AT_FDCWD, encoded(), 0) != null;
+    try (BouncePool.Bounce name = encoded()) {
+      return statx(LibC.AT_FDCWD, name.buffer(), 0) != null;
     } catch (BlockException notAName) {
       return false;
     }
@@ -81,9 +82,11 @@ record HostPath(String hostName, String shownName) {
    * @throws BlockException if it cannot be removed
    */
   void unlink() throws BlockException {
-    if (LibC.CALLS.unlink(encoded()) < 0) {
-      Errno errno = Errno.of(LibC.errno());
-      throw new BlockException(errno.error(), "cannot remove " + quoted() + ": " + errno.text());
+    try (BouncePool.Bounce name = encoded()) {
+      if (LibC.CALLS.unlink(LibC.address(name.buffer())) < 0) {
+        Errno errno = Errno.of(LibC.errno());
+        throw new BlockException(errno.error(), "cannot remove " + quoted() + ": " + errno.text());
+      }
     }
   }
 
@@ -91,29 +94,32 @@ record HostPath(String hostName, String shownName) {
    * Calls statx(2).
    *
    * @param directory a descriptor or AT_FDCWD
-   * @param name closed by NUL
+   * @param name closed by NUL; a direct buffer
    * @param flags AT_EMPTY_PATH for the descriptor itself
    * @return null if the call failed; errno tells why
    */
-  static @Nullable FileStatus statx(int directory, byte[] name, int flags) {
+  static @Nullable FileStatus statx(int directory, ByteBuffer name, int flags) {
     try (BouncePool.Bounce bounce = BouncePool.take(FileStatus.BYTES)) {
       ByteBuffer statx = LibC.struct(bounce);
       long address = LibC.address(statx);
       int result;
       do {
-        result = LibC.CALLS.statx(directory, name, flags, STATX_MASK, address);
+        result = LibC.CALLS.statx(directory, LibC.address(name), flags, STATX_MASK, address);
       } while (result < 0 && LibC.errno() == Errno.EINTR);
       return result < 0 ? null : FileStatus.decode(statx);
     }
   }
 
-  private byte[] encoded() throws BlockException {
+  /** Borrows memory with the name in it, closed by NUL. */
+  private BouncePool.Bounce encoded() throws BlockException {
     if (hostName.isEmpty() || hostName.indexOf('\0') >= 0) {
       throw new BlockException(
           BlockError.NOT_FOUND, "cannot open " + quoted() + ": not a file name");
     }
     byte[] bytes = HostName.encode(hostName);
-    return Arrays.copyOf(bytes, bytes.length + 1);
+    BouncePool.Bounce bounce = BouncePool.take(bytes.length + 1);
+    bounce.buffer().duplicate().put(bytes).put((byte) 0);
+    return bounce;
   }
 
   private BlockException openFailure(int flags, Errno errno) {

@@ -9,14 +9,15 @@ import java.nio.ByteOrder;
 import jnr.ffi.LibraryLoader;
 import jnr.ffi.Platform;
 import jnr.ffi.Runtime;
-import jnr.ffi.annotations.In;
 
 /**
  * The system calls that host files need, as the C library of 64-bit Linux has them. Memory is given
- * by address, so that nothing is copied or allocated on the way; every call saves errno.
+ * by address, names too, so that nothing is copied or allocated on the way, and jnr-ffi need not
+ * learn at each start how to; every call saves errno. The JVM has the library loaded already: to
+ * look for its file takes longer.
  */
 final class LibC {
-  static final Calls CALLS = LibraryLoader.create(Calls.class).load("c");
+  static final Calls CALLS = LibraryLoader.create(Calls.class).load(LibraryLoader.DEFAULT_LIBRARY);
 
   private static final Runtime RUNTIME = Runtime.getRuntime(CALLS);
   private static final MemoryIO MEMORY = MemoryIO.getInstance();
@@ -113,7 +114,7 @@ final class LibC {
 
   /** The calls; public because jnr-ffi implements it in a class loader of its own. */
   public interface Calls {
-    int open(@In byte[] name, int flags, int mode);
+    int open(long name, int flags, int mode);
 
     int close(int descriptor);
 
@@ -135,10 +136,10 @@ final class LibC {
 
     int ioctl(int descriptor, long request, long argument);
 
-    int statx(int directory, @In byte[] name, int flags, int mask, long address);
+    int statx(int directory, long name, int flags, int mask, long address);
 
     int fstatfs(int descriptor, long address);
 
-    int unlink(@In byte[] name);
+    int unlink(long name);
   }
 }

@@ -21,7 +21,7 @@ final class PosixFile implements Transfer, Closeable {
   /** Longest piece of a heap buffer that is copied at once. */
   private static final int MAX_BOUNCE = 1 << 20;
 
-  private static final byte[] NO_NAME = {0};
+  private static final ByteBuffer NO_NAME = ByteBuffer.allocateDirect(1);
   private static final int CLOSED = -1;
 
   private final HostPath path;

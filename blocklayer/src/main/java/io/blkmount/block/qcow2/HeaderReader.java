@@ -189,15 +189,21 @@ final class HeaderReader {
     rules.require(
         offset >= header.headerLength() && offset <= header.clusterSize(),
         "backing_file_offset",
-        String.format(
-            "%s is not between the header's %d bytes and the end of the first cluster, %d",
-            HeaderRules.hex(offset), header.headerLength(), header.clusterSize()));
+        HeaderRules.hex(offset)
+            + " is not between the header's "
+            + header.headerLength()
+            + " bytes and the end of the first cluster, "
+            + header.clusterSize());
     rules.require(
         header.backingNameLength() <= header.clusterSize() - offset,
         "backing_file_size",
-        String.format(
-            "a name of %d bytes at offset %s does not fit into the first cluster of %d bytes",
-            header.backingNameLength(), HeaderRules.hex(offset), header.clusterSize()));
+        "a name of "
+            + header.backingNameLength()
+            + " bytes at offset "
+            + HeaderRules.hex(offset)
+            + " does not fit into the first cluster of "
+            + header.clusterSize()
+            + " bytes");
   }
 
   private void checkL1Covers(Qcow2Header header) throws IOException {
@@ -210,9 +216,11 @@ final class HeaderReader {
     rules.require(
         header.l1EntryCount() >= needed,
         "l1_size",
-        String.format(
-            "%d entries are too few for a disk of %d bytes, which needs %d",
-            header.l1EntryCount(), header.length(), needed));
+        header.l1EntryCount()
+            + " entries are too few for a disk of "
+            + header.length()
+            + " bytes, which needs "
+            + needed);
   }
 
   /** The bit is there to keep readers away that know zlib only, so it must match the type. */

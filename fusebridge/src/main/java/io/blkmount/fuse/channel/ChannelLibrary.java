@@ -4,15 +4,13 @@ package io.blkmount.fuse.channel;
 import jnr.ffi.LastError;
 import jnr.ffi.LibraryLoader;
 import jnr.ffi.Runtime;
-import jnr.ffi.annotations.In;
-import jnr.ffi.types.size_t;
 
 /**
  * The system calls between a worker and the kernel. Memory is given by address, so that nothing is
  * copied or allocated on the way.
  */
 final class ChannelLibrary {
-  static final Calls CALLS = LibraryLoader.create(Calls.class).load("c");
+  static final Calls CALLS = LibraryLoader.create(Calls.class).load(LibraryLoader.DEFAULT_LIBRARY);
 
   private static final Runtime RUNTIME = Runtime.getRuntime(CALLS);
 
@@ -34,13 +32,13 @@ final class ChannelLibrary {
 
   /** The calls by their own names; public because jnr-ffi implements it elsewhere. */
   public interface Calls {
-    int open(@In byte[] name, int flags);
+    int open(long name, int flags);
 
     int close(int descriptor);
 
-    long read(int descriptor, long address, @size_t long count);
+    long read(int descriptor, long address, long count);
 
-    long write(int descriptor, long address, @size_t long count);
+    long write(int descriptor, long address, long count);
 
     int poll(long address, long count, int timeoutMillis);
 

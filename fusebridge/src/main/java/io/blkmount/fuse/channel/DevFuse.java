@@ -36,11 +36,12 @@ final class DevFuse implements AutoCloseable {
    * those of others. Where the device cannot be opened again, as for ordinary users, it is the same
    * one, which works as well, only slower.
    *
-   * @param memory for the argument of the call
+   * @param memory for the arguments of the calls
    */
   DevFuse another(RequestMemory memory) {
     int flags = ChannelLibrary.O_RDWR | ChannelLibrary.O_CLOEXEC | ChannelLibrary.O_NONBLOCK;
-    int fresh = CALLS.open(NAME, flags);
+    memory.bytes().put(RequestMemory.SCRATCH, NAME);
+    int fresh = CALLS.open(memory.address(RequestMemory.SCRATCH), flags);
     if (fresh < 0) {
       return new DevFuse(descriptor, true);
     }
