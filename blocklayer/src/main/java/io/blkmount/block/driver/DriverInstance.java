@@ -53,8 +53,9 @@ public interface DriverInstance extends Closeable {
   }
 
   /**
-   * Returns how much from {@code offset} on this layer is known not to hold. Called for every layer
-   * of a chain that a read falls through, and not counted as a request there: no byte is read.
+   * Returns how much from {@code offset} on this layer is known not to hold. Asked of every layer
+   * of a chain that a read falls through, not only by the pipeline, and not counted as a request:
+   * no byte is read.
    *
    * @param offset inside the disk; any alignment
    * @param maxLength at least 1; inside the disk

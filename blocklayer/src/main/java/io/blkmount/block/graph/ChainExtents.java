@@ -5,7 +5,6 @@ import io.blkmount.block.driver.Extent;
 import io.blkmount.block.error.BlockError;
 import io.blkmount.block.error.BlockException;
 import java.io.IOException;
-import org.jspecify.annotations.Nullable;
 
 /**
  * Block status down a chain: which layer decides what a byte is, and what it says. A loop over the
@@ -82,20 +81,20 @@ public final class ChainExtents {
       if (reach <= 0) {
         return Extent.zero(offset, limit).deeper(depth);
       }
-      Extent here = layer.pipeline().layerExtentAt(offset, Math.min(limit, reach));
-      BlockNode base = below(layer, here);
-      if (base == null) {
-        return here.deeper(depth);
+      limit = Math.min(limit, reach);
+      BlockChild backing = layer.backing();
+      long absent = backing == null ? 0 : layer.instance().absentLength(offset, limit);
+      if (absent == 0) {
+        Extent here = layer.pipeline().layerExtentAt(offset, limit);
+        if (here.isAllocated() || backing == null) {
+          return here.deeper(depth);
+        }
+        absent = here.length();
       }
-      limit = here.length();
-      layer = base;
+      limit = absent;
+      layer = backing.node();
       depth++;
     }
-  }
-
-  private static @Nullable BlockNode below(BlockNode layer, Extent here) {
-    BlockChild backing = layer.backing();
-    return here.isAllocated() || backing == null ? null : backing.node();
   }
 
   private static boolean continues(Extent run, Extent next) {

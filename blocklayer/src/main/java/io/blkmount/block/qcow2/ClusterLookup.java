@@ -7,6 +7,9 @@ import java.io.IOException;
 
 /** Finds where guest data is stored, without changing the image and without a lock. */
 final class ClusterLookup {
+  /** From so many entries on, looking for the end of a hole is worth some garbage. */
+  private static final int MANY_ENTRIES = 32;
+
   private final Metadata metadata;
   private final ClusterGeometry geometry;
 
@@ -190,6 +193,9 @@ final class ClusterLookup {
   private int countUnstored(Slice slice, int index, L2Entry.Kind kind, long maxLength) {
     int limit = limit(index, maxLength);
     int count = 1;
+    if (kind == L2Entry.Kind.UNALLOCATED && limit > MANY_ENTRIES) {
+      count += slice.zeroCount(index + count, limit - count);
+    }
     while (count < limit
         && L2Entry.kind(slice.entry(index + count), metadata.isVersion3()) == kind) {
       count++;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.blkmount.block.qcow2;
 
+import io.blkmount.block.bytes.Zeroes;
 import java.io.IOException;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
@@ -73,6 +74,14 @@ final class Slice implements AutoCloseable {
 
   long entry(int index) {
     return (long) ENTRIES.getAcquire(buffer, index << ClusterGeometry.ENTRY_SHIFT);
+  }
+
+  /** Returns how many of the {@code count} entries from {@code index} on are 0 without a gap. */
+  int zeroCount(int index, int count) {
+    int length = count << ClusterGeometry.ENTRY_SHIFT;
+    int at = index << ClusterGeometry.ENTRY_SHIFT;
+    int different = buffer.slice(at, length).mismatch(Zeroes.buffer(length));
+    return different < 0 ? count : different >> ClusterGeometry.ENTRY_SHIFT;
   }
 
   /** Changes one entry; the caller holds the metadata lock and marks the slice dirty. */
