@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.blkmount.fuse;
 
+import io.blkmount.block.driver.Extent;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 
@@ -38,10 +39,10 @@ final class RangeCopy {
 
   private long copyPiece(long from, long to, long most, long before) throws IOException {
     try {
-      long hole = holeAt(from, most);
+      long hole = runAt(from, most, false);
       return hole > 0 && to + hole <= target.disk().length()
           ? punch(to, hole)
-          : copyData(from, to, most);
+          : copyData(from, to, hole > 0 ? hole : runAt(from, Math.min(most, via.capacity()), true));
     } catch (IOException e) {
       if (before == 0) {
         throw e;
@@ -50,9 +51,17 @@ final class RangeCopy {
     }
   }
 
-  private long holeAt(long offset, long most) throws IOException {
-    var extent = source.disk().extentAt(offset, most);
-    return HoleSeek.isData(extent) ? 0 : Math.min(most, extent.length());
+  /** Returns how far data, or a hole, reaches from an offset on; 0 if there is none. */
+  private long runAt(long offset, long most, boolean data) throws IOException {
+    long run = 0;
+    while (run < most) {
+      Extent extent = source.disk().extentAt(offset + run, most - run);
+      if (HoleSeek.isData(extent) != data) {
+        break;
+      }
+      run += extent.length();
+    }
+    return Math.min(most, run);
   }
 
   private long punch(long offset, long length) throws IOException {
