@@ -9,7 +9,7 @@ import java.util.concurrent.locks.LockSupport;
  */
 final class StuckWatch implements Runnable {
   /** A worker is stuck when two looks in a row find it in the same request. */
-  private static final long LOOK_NANOS = 500_000;
+  private static final long LOOK_NANOS = 1_000_000;
 
   /** After so many looks that saw nothing there is nothing to look at. */
   private static final int QUIET_LOOKS = 20;
