@@ -106,7 +106,7 @@ final class ArchitectureTest {
     noClasses()
         .should()
         .dependOnClassesThat()
-        .resideInAnyPackage("io.blkmount.fuse..", "io.blkmount.cli..", "ru.serce..")
+        .resideInAnyPackage("io.blkmount.fuse..", "io.blkmount.cli..", "ru.serce..", "picocli..")
         .check(CLASSES);
   }
 }

@@ -1,23 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.blkmount.cli;
 
-import java.util.Iterator;
+import java.io.PrintWriter;
+import java.io.StringWriter;
 import java.util.List;
-import org.jspecify.annotations.Nullable;
+import picocli.CommandLine;
+import picocli.CommandLine.Help.Ansi;
+import picocli.CommandLine.ParameterException;
 
-/**
- * Reads words as getopt_long(3) does: {@code -rv}, {@code -f raw}, {@code -fraw}, {@code --format
- * raw}, {@code --format=raw}, options before and after operands, and nothing but operands after
- * {@code --}. Written by hand because every mount waits for it: a library that does it by
- * reflection took as long as a whole JVM takes to start.
- */
+/** Reads words into {@link CommandLineOptions}, and prints the help. */
 final class CommandLineParser {
-  private final CommandLineOptions options = new CommandLineOptions();
-  private final Iterator<String> words;
-
-  private CommandLineParser(List<String> words) {
-    this.words = words.iterator();
-  }
+  private CommandLineParser() {}
 
   /**
    * Returns what the words say.
@@ -25,67 +18,30 @@ final class CommandLineParser {
    * @throws CommandFailure with exit code 2 if they say nothing that exists
    */
   static CommandLineOptions parse(List<String> words) throws CommandFailure {
-    CommandLineParser parser = new CommandLineParser(words);
-    parser.read();
-    return parser.options;
-  }
-
-  private void read() throws CommandFailure {
-    while (words.hasNext()) {
-      String word = words.next();
-      if (word.equals("--")) {
-        words.forEachRemaining(options::addOperand);
-      } else if (word.startsWith("--")) {
-        readLong(word);
-      } else if (word.startsWith("-") && word.length() > 1) {
-        readCluster(word);
-      } else {
-        options.addOperand(word);
-      }
+    CommandLineOptions options = new CommandLineOptions();
+    try {
+      configured(options).parseArgs(words.toArray(String[]::new));
+    } catch (ParameterException e) {
+      throw CommandFailure.usage(lowerCaseStart(e.getMessage()));
     }
+    return options;
   }
 
-  private void readLong(String word) throws CommandFailure {
-    int equals = word.indexOf('=');
-    Option option = known(equals < 0 ? word : word.substring(0, equals));
-    if (option.takesValue()) {
-      options.add(option, equals < 0 ? nextWord(option) : word.substring(equals + 1));
-    } else if (equals < 0) {
-      options.add(option, "");
-    } else {
-      throw CommandFailure.usage("option \"" + word + "\": " + option + " takes no value");
-    }
+  static String help() {
+    StringWriter text = new StringWriter();
+    configured(new CommandLineOptions()).usage(new PrintWriter(text), Ansi.OFF);
+    return text.toString();
   }
 
-  /** Reads several short options in one word; the rest behind one with a value is its value. */
-  private void readCluster(String word) throws CommandFailure {
-    for (int i = 1; i < word.length(); i++) {
-      Option option = known("-" + word.charAt(i));
-      if (option.takesValue()) {
-        String rest = word.substring(i + 1);
-        options.add(option, rest.isEmpty() ? nextWord(option) : withoutEquals(rest));
-        return;
-      }
-      options.add(option, "");
-    }
+  /** A file may be called {@code @x}, and a name in quotes keeps them. */
+  private static CommandLine configured(CommandLineOptions options) {
+    return new CommandLine(options)
+        .setExpandAtFiles(false)
+        .setTrimQuotes(false)
+        .setOverwrittenOptionsAllowed(true);
   }
 
-  private static String withoutEquals(String value) {
-    return value.startsWith("=") ? value.substring(1) : value;
-  }
-
-  private String nextWord(Option option) throws CommandFailure {
-    if (!words.hasNext()) {
-      throw CommandFailure.usage("option \"" + option + "\" needs a value: " + option.form());
-    }
-    return words.next();
-  }
-
-  private static Option known(String name) throws CommandFailure {
-    @Nullable Option option = Option.named(name);
-    if (option == null) {
-      throw CommandFailure.usage("unknown option \"" + name + "\"");
-    }
-    return option;
+  private static String lowerCaseStart(String message) {
+    return Character.toLowerCase(message.charAt(0)) + message.substring(1);
   }
 }
