@@ -15,6 +15,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
@@ -24,6 +25,9 @@ import org.jspecify.annotations.Nullable;
  * that a mount loads in an archive. The launcher runs it; what fails here is of no matter.
  */
 public final class WarmUp {
+  /** Also the one that is taken only when asked for: it loads the most classes of all. */
+  private static final List<String> TRANSPORTS = List.of("auto", "jnr-fuse");
+
   private static final long LENGTH = 1 << 20;
   private static final long LOOK_MILLIS = 5;
 
@@ -67,13 +71,18 @@ public final class WarmUp {
     BackingReference base = new BackingReference("base.img", "raw");
     BlockLayer.create(top, "qcow2", new CreateOptions(LENGTH, base, Map.of()));
     Files.createDirectory(HostPath.of(mountPoint));
+    for (String transport : TRANSPORTS) {
+      mount(top, mountPoint, "--fuse", transport, "--log-file", folder + "/log");
+    }
+  }
+
+  private static void mount(String image, String mountPoint, String... options) {
     Thread user = new Thread(() -> useAndUnmount(mountPoint), "user");
     user.setDaemon(true); // waits for ever for a mount that fails
     user.start();
-    Main.run(
-        List.of("--log-file", folder + "/log", top, mountPoint),
-        WorkingDirectory.ofCaller(),
-        Terminal.ofProcess());
+    List<String> words = new ArrayList<>(List.of(options));
+    words.addAll(List.of(image, mountPoint));
+    Main.run(words, WorkingDirectory.ofCaller(), Terminal.ofProcess());
   }
 
   private static void useAndUnmount(String mountPoint) {
