@@ -40,8 +40,6 @@ final class DemoCommand {
   }
 
   private int run(CommandLineOptions options) throws CommandFailure {
-    LibFuse.install(terminal);
-    LibFuse.require();
     createFolder(mountPoint());
     if (isMounted()) {
       terminal.say("already mounted: " + mountPoint() + "\n\n" + whatToTry());

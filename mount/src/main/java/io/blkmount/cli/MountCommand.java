@@ -39,7 +39,7 @@ final class MountCommand {
    * @throws CommandFailure if it cannot start; nothing is mounted and nothing is open then
    */
   static int run(MountRequest request, Terminal terminal, String greeting) throws CommandFailure {
-    LibFuse.require();
+    LibFuse.require(request.serving().transport());
     MountPoint mountPoint = MountPoint.check(request.mountPoint(), request.images());
     ServerLog.open(sink(request.server()), request.server().level());
     ServerProcess.nameThisOne();

@@ -215,7 +215,7 @@ final class BadInputTest {
             mount -t overlay -o "lowerdir=$folder,upperdir=$3/upper,workdir=$3/work" overlay "$folder"
             rm "$folder"/libfuse.so.2*
             umount -l "$3"
-            exec "$1" "$2" "$3"
+            exec "$1" --fuse jnr-fuse "$2" "$3"
             """,
             image,
             mountPoint);
@@ -233,7 +233,7 @@ final class BadInputTest {
             """
             library=$(ldconfig -p | awk '/libfuse.so.2 / {print $NF; exit}')
             mount --bind "$4" "$(readlink -f "$library")"
-            exec "$1" "$2" "$3"
+            exec "$1" --fuse jnr-fuse "$2" "$3"
             """,
             image,
             mountPoint,
