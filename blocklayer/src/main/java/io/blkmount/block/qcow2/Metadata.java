@@ -38,9 +38,15 @@ final class Metadata {
     this.geometry = new ClusterGeometry(header.clusterBits());
     this.refcountWidth = new RefcountWidth(header.refcountOrder());
     this.l2Cache =
-        new MetadataCache("L2 table", file, geometry, options.l2CacheBytes(geometry, header));
+        new MetadataCache(
+            "L2 table", file, geometry, options.l2CacheBytes(geometry, header), SliceBudget.SHARED);
     this.refcountCache =
-        new MetadataCache("refcount block", file, geometry, options.refcountCacheBytes(geometry));
+        new MetadataCache(
+            "refcount block",
+            file,
+            geometry,
+            options.refcountCacheBytes(geometry),
+            SliceBudget.SHARED);
     this.compressedFile = new CompressedFile(file, header);
     this.decompressed = new DecompressedClusters(compressedFile);
     this.guard = new OverlapGuard(geometry);

@@ -18,6 +18,9 @@ import org.jspecify.annotations.Nullable;
  * cache grows, and {@link #dirtyCount} tells the writers to write back.
  */
 final class MetadataCache {
+  /** So many slices a cache may have however little memory is left. */
+  private static final int LEAST_SLICES = 16;
+
   private final String what;
   private final BlockIo file;
   private final int clusterSize;
@@ -43,13 +46,15 @@ final class MetadataCache {
    * @param what the format's name for what is cached, for messages
    * @param file where it is read from
    * @param maxBytes how much memory it may take, except for what is dirty or in use
+   * @param budget what it shares with other caches
    */
-  MetadataCache(String what, BlockIo file, ClusterGeometry geometry, long maxBytes) {
+  MetadataCache(
+      String what, BlockIo file, ClusterGeometry geometry, long maxBytes, SliceBudget budget) {
     this.what = what;
     this.file = file;
     this.clusterSize = geometry.clusterSize();
     this.sliceSize = geometry.sliceSize();
-    this.memory = new SliceMemory(sliceSize);
+    this.memory = new SliceMemory(sliceSize, budget);
     this.maxSlices = (int) Math.max(2, Math.min(Integer.MAX_VALUE, maxBytes / sliceSize));
   }
 
@@ -144,14 +149,20 @@ final class MetadataCache {
 
   private void makeRoom() {
     synchronized (ring) {
-      int steps = ring.size() < maxSlices ? 0 : 2 * ring.size();
-      while (ring.size() >= maxSlices && steps-- > 0) {
+      int steps = 2 * ring.size();
+      while (isFull() && steps-- > 0) {
         hand = hand >= ring.size() ? 0 : hand;
         if (!evictUnused(hand)) {
           hand++;
         }
       }
     }
+  }
+
+  @GuardedBy("ring")
+  private boolean isFull() {
+    int count = ring.size();
+    return count >= maxSlices || (count >= LEAST_SLICES && memory.isScarce());
   }
 
   /** Throws a slice out unless it is dirty, pinned, or was used since it was last asked. */
@@ -235,5 +246,10 @@ final class MetadataCache {
         throw new IllegalStateException(what + " cache: " + ring.size() + " slices are in use");
       }
     }
+  }
+
+  /** Counts its memory as given back; the image is closed, and nobody asks again. */
+  void close() {
+    memory.close();
   }
 }

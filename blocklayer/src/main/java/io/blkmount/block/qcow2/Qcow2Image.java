@@ -281,6 +281,8 @@ final class Qcow2Image implements DriverInstance, Backed {
       if (cleaning != null) {
         cleaning.close();
       }
+      metadata.l2Cache().close();
+      metadata.refcountCache().close();
       metadata.decompressed().close();
       metadata.compressedFile().close();
     }

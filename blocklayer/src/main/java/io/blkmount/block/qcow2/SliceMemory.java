@@ -15,6 +15,7 @@ final class SliceMemory {
   private static final int CHUNK = 64 << 10;
 
   private final int sliceSize;
+  private final SliceBudget budget;
 
   /** Chunks of which something is idle; the last one is used first. */
   @GuardedBy("this")
@@ -23,8 +24,12 @@ final class SliceMemory {
   @GuardedBy("this")
   private long heldBytes;
 
-  SliceMemory(int sliceSize) {
+  @GuardedBy("this")
+  private boolean closed;
+
+  SliceMemory(int sliceSize, SliceBudget budget) {
     this.sliceSize = sliceSize;
+    this.budget = budget;
   }
 
   /** Memory for one slice, and what it is a part of. */
@@ -50,10 +55,16 @@ final class SliceMemory {
     }
   }
 
+  /** Returns whether the next slice needs more memory than is left. */
+  synchronized boolean isScarce() {
+    return open.isEmpty() && !budget.hasLeft(CHUNK);
+  }
+
   synchronized Piece take() {
     if (open.isEmpty()) {
       open.add(new Chunk(sliceSize));
       heldBytes += CHUNK;
+      budget.took(CHUNK);
     }
     Chunk chunk = open.get(open.size() - 1);
     Piece piece = chunk.idle.removeLast();
@@ -73,11 +84,22 @@ final class SliceMemory {
 
   /** Lets go of chunks of which nothing is in use; returns how many bytes that were. */
   synchronized long trim() {
+    if (closed) {
+      return 0;
+    }
     int before = open.size();
     open.removeIf(Chunk::isUnused);
     long bytes = (long) (before - open.size()) * CHUNK;
     heldBytes -= bytes;
+    budget.gaveBack(bytes);
     return bytes;
+  }
+
+  /** Leaves to others what is held; nobody takes from here on. */
+  synchronized void close() {
+    closed = true;
+    budget.gaveBack(heldBytes);
+    heldBytes = 0;
   }
 
   /** Returns how much is held, used or not. */
