@@ -49,6 +49,7 @@ public final class FuseMount {
     Transport.Session session =
         Transports.choose(options.serving().transport()).mount(place.path(), served);
     String device = MountProbe.awaitAnswer(place);
+    Readahead.widen(device);
     LOG.log(
         System.Logger.Level.DEBUG,
         "mounted {0} on {1}",
