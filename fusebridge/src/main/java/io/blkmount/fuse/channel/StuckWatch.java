@@ -37,6 +37,11 @@ final class StuckWatch implements Runnable {
     }
   }
 
+  /** Has it look at once that the mount has ended. */
+  void end() {
+    LockSupport.unpark(thread);
+  }
+
   /** Says that something goes on. Costs a look at a field if that is known. */
   void wake() {
     if (asleep) {

@@ -122,7 +122,7 @@ final class WorkerPool {
     ended = true;
     idle.forEach(FuseWorker::grant);
     idle.clear();
-    watch.wake();
+    watch.end();
   }
 
   /**
