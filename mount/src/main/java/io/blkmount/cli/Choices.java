@@ -11,8 +11,9 @@ final class Choices {
   private Choices() {}
 
   /** Returns the constant whose name in lower case is the value; the fallback if there is none. */
-  static <E extends Enum<E>> E oneOf(String option, @Nullable String value, E fallback)
+  static <E extends Enum<E>> E oneOf(CommandLineOptions options, Option option, E fallback)
       throws CommandFailure {
+    @Nullable String value = options.value(option);
     if (value == null) {
       return fallback;
     }
@@ -32,8 +33,9 @@ final class Choices {
   }
 
   /** Returns a decimal number; the fallback if there is none. */
-  static int number(String option, @Nullable String value, int least, int most, int fallback)
+  static int number(CommandLineOptions options, Option option, int least, int most, int fallback)
       throws CommandFailure {
+    @Nullable String value = options.value(option);
     if (value == null) {
       return fallback;
     }

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.blkmount.cli;
 
-import java.io.PrintWriter;
-import java.io.StringWriter;
 import java.util.List;
 import picocli.CommandLine;
-import picocli.CommandLine.Help.Ansi;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Model.OptionSpec;
+import picocli.CommandLine.Model.PositionalParamSpec;
 import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.ParseResult;
 
-/** Reads words into {@link CommandLineOptions}, and prints the help. */
+/** Reads words into {@link CommandLineOptions}. */
 final class CommandLineParser {
   private CommandLineParser() {}
 
@@ -18,27 +19,47 @@ final class CommandLineParser {
    * @throws CommandFailure with exit code 2 if they say nothing that exists
    */
   static CommandLineOptions parse(List<String> words) throws CommandFailure {
-    CommandLineOptions options = new CommandLineOptions();
     try {
-      configured(options).parseArgs(words.toArray(String[]::new));
+      return options(configured().parseArgs(words.toArray(String[]::new)));
     } catch (ParameterException e) {
       throw CommandFailure.usage(lowerCaseStart(e.getMessage()));
     }
-    return options;
-  }
-
-  static String help() {
-    StringWriter text = new StringWriter();
-    configured(new CommandLineOptions()).usage(new PrintWriter(text), Ansi.OFF);
-    return text.toString();
   }
 
   /** A file may be called {@code @x}, and a name in quotes keeps them. */
-  private static CommandLine configured(CommandLineOptions options) {
-    return new CommandLine(options)
+  private static CommandLine configured() {
+    return new CommandLine(syntax())
         .setExpandAtFiles(false)
         .setTrimQuotes(false)
         .setOverwrittenOptionsAllowed(true);
+  }
+
+  private static CommandSpec syntax() {
+    CommandSpec syntax = CommandSpec.create();
+    for (Option option : Option.values()) {
+      syntax.addOption(option.spec());
+    }
+    return syntax.addPositional(
+        PositionalParamSpec.builder().index("0..*").arity("0..*").type(String[].class).build());
+  }
+
+  private static CommandLineOptions options(ParseResult result) {
+    CommandLineOptions options = new CommandLineOptions();
+    for (Option option : Option.values()) {
+      OptionSpec matched = result.matchedOption(option.toString());
+      if (matched != null && !isTakenBack(matched)) {
+        matched.stringValues().forEach(value -> options.add(option, value));
+      }
+    }
+    result.matchedPositionals().stream()
+        .flatMap(operands -> operands.stringValues().stream())
+        .forEach(options::addOperand);
+    return options;
+  }
+
+  /** Flags may be written as {@code --snapshot=false}. */
+  private static boolean isTakenBack(OptionSpec matched) {
+    return Boolean.FALSE.equals(matched.getValue());
   }
 
   private static String lowerCaseStart(String message) {

@@ -46,9 +46,9 @@ final class DemoCommand {
       return ExitCode.DONE;
     }
     boolean isNew = createImages();
-    options.operands.add(0, overlay());
-    options.operands.set(1, mountPoint());
-    MountRequest request = MountRequest.of(options, new WorkingDirectory(folder));
+    MountRequest request =
+        MountRequest.of(
+            options.withOperands(overlay(), mountPoint()), new WorkingDirectory(folder));
     String found = isNew ? "made " : "found ";
     String greeting =
         found + base() + " and its overlay " + overlay() + "; mounted on " + mountPoint() + "\n\n";

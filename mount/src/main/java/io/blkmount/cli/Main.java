@@ -39,36 +39,36 @@ public final class Main {
   private static int dispatch(List<String> words, WorkingDirectory directory, Terminal terminal)
       throws CommandFailure {
     CommandLineOptions options = CommandLineParser.parse(words);
-    if (options.other.help) {
-      terminal.say(CommandLineParser.help());
+    if (options.has(Option.HELP)) {
+      terminal.say(CommandLineHelp.text());
       return ExitCode.DONE;
     }
-    if (options.other.version) {
+    if (options.has(Option.VERSION)) {
       terminal.say(Version.line() + "\n");
       return ExitCode.DONE;
     }
-    if (options.other.unmount) {
+    if (options.has(Option.UNMOUNT)) {
       UnmountCommand.run(
           terminal,
-          directory.resolve(onlyOperand(options, "--unmount", "mount point")),
-          options.other.lazy);
+          directory.resolve(onlyOperand(options, Option.UNMOUNT, "mount point")),
+          options.has(Option.LAZY));
       return ExitCode.DONE;
     }
-    if (options.other.lazy) {
+    if (options.has(Option.LAZY)) {
       throw CommandFailure.usage("--lazy belongs to --unmount");
     }
-    if (options.other.demo) {
+    if (options.has(Option.DEMO)) {
       return DemoCommand.run(
-          options, directory.resolve(onlyOperand(options, "--demo", "directory")), terminal);
+          options, directory.resolve(onlyOperand(options, Option.DEMO, "directory")), terminal);
     }
     return MountCommand.run(MountRequest.of(options, directory), terminal, "");
   }
 
-  private static String onlyOperand(CommandLineOptions options, String option, String what)
+  private static String onlyOperand(CommandLineOptions options, Option option, String what)
       throws CommandFailure {
-    if (options.operands.size() != 1) {
+    if (options.operands().size() != 1) {
       throw CommandFailure.usage(option + " needs one " + what);
     }
-    return options.operands.get(0);
+    return options.operands().get(0);
   }
 }

@@ -48,46 +48,44 @@ record MountRequest(
    */
   static MountRequest of(CommandLineOptions options, WorkingDirectory directory)
       throws CommandFailure {
-    List<String> operands = options.operands;
+    List<String> operands = options.operands();
     if (operands.size() < 2) {
       throw CommandFailure.usage("an image and a mount point are needed");
     }
-    MountFlags flags = MountFlags.parse(options.mount.options);
-    boolean readOnly = options.image.readOnly || options.image.forceShare || flags.readOnly();
-    requireConsistent(options.image, readOnly);
+    MountFlags flags = MountFlags.parse(options.values(Option.MOUNT_OPTIONS));
+    boolean readOnly =
+        options.has(Option.READ_ONLY) || options.has(Option.FORCE_SHARE) || flags.readOnly();
+    requireConsistent(options, readOnly);
     List<Image> images = new ArrayList<>();
     for (String operand : operands.subList(0, operands.size() - 1)) {
-      images.add(image(operand, options.image, readOnly, directory));
+      images.add(image(operand, options, readOnly, directory));
     }
     return new MountRequest(
         List.copyOf(images),
         directory.resolve(operands.get(operands.size() - 1)),
         flags,
         readOnly,
-        ServingChoices.parse(options.server),
-        ServerOptions.of(options.server, directory));
+        ServingChoices.parse(options),
+        ServerOptions.of(options, directory));
   }
 
-  private static void requireConsistent(CommandLineOptions.ImageChoices image, boolean readOnly)
+  private static void requireConsistent(CommandLineOptions options, boolean readOnly)
       throws CommandFailure {
-    if (image.imageOpts && image.format != null) {
+    if (options.has(Option.IMAGE_OPTS) && options.has(Option.FORMAT)) {
       throw CommandFailure.usage("--format and --image-opts exclude each other (write driver=)");
     }
-    if (image.copyOnRead && readOnly && !image.snapshot) {
+    if (options.has(Option.COPY_ON_READ) && readOnly && !options.has(Option.SNAPSHOT)) {
       throw CommandFailure.usage("--copy-on-read writes to the image, so it cannot be read-only");
     }
-    if (image.resizable && readOnly) {
+    if (options.has(Option.RESIZABLE) && readOnly) {
       throw CommandFailure.usage("--resizable writes to the image, so it cannot be read-only");
     }
   }
 
   private static Image image(
-      String operand,
-      CommandLineOptions.ImageChoices choices,
-      boolean readOnly,
-      WorkingDirectory directory)
+      String operand, CommandLineOptions options, boolean readOnly, WorkingDirectory directory)
       throws CommandFailure {
-    if (choices.imageOpts) {
+    if (options.has(Option.IMAGE_OPTS)) {
       Map<String, String> dotted = directory.resolveImageOptions(dotted(operand));
       String name = dotted.getOrDefault("file.filename", dotted.getOrDefault("filename", operand));
       List<String> files =
@@ -95,26 +93,24 @@ record MountRequest(
               .filter(e -> WorkingDirectory.isFileName(e.getKey()))
               .map(e -> WorkingDirectory.withoutProtocol(e.getValue()))
               .toList();
-      return new Image(with(choices, OpenOptions.ofImageOptions(dotted), readOnly), name, files);
+      return new Image(with(options, OpenOptions.ofImageOptions(dotted), readOnly), name, files);
     }
     String name = directory.resolveImage(operand);
-    OpenOptions options = OpenOptions.of(name).withFormat(choices.format);
+    OpenOptions open = OpenOptions.of(name).withFormat(options.value(Option.FORMAT));
     return new Image(
-        with(choices, options, readOnly), name, List.of(WorkingDirectory.withoutProtocol(name)));
+        with(options, open, readOnly), name, List.of(WorkingDirectory.withoutProtocol(name)));
   }
 
-  private static OpenOptions with(
-      CommandLineOptions.ImageChoices choices, OpenOptions base, boolean readOnly)
+  private static OpenOptions with(CommandLineOptions options, OpenOptions base, boolean readOnly)
       throws CommandFailure {
     return base.withReadOnly(readOnly)
-        .withSnapshot(choices.snapshot)
-        .withCopyOnRead(choices.copyOnRead)
-        .withCache(Choices.oneOf("--cache", choices.cache, CacheMode.WRITEBACK))
-        .withDiscard(Choices.oneOf("--discard", choices.discard, DiscardMode.IGNORE))
-        .withDetectZeroes(
-            Choices.oneOf("--detect-zeroes", choices.detectZeroes, DetectZeroesMode.OFF))
-        .withResizable(choices.resizable)
-        .withForceShare(choices.forceShare);
+        .withSnapshot(options.has(Option.SNAPSHOT))
+        .withCopyOnRead(options.has(Option.COPY_ON_READ))
+        .withCache(Choices.oneOf(options, Option.CACHE, CacheMode.WRITEBACK))
+        .withDiscard(Choices.oneOf(options, Option.DISCARD, DiscardMode.IGNORE))
+        .withDetectZeroes(Choices.oneOf(options, Option.DETECT_ZEROES, DetectZeroesMode.OFF))
+        .withResizable(options.has(Option.RESIZABLE))
+        .withForceShare(options.has(Option.FORCE_SHARE));
   }
 
   private static Map<String, String> dotted(String text) throws CommandFailure {

@@ -15,12 +15,16 @@ import org.jspecify.annotations.Nullable;
 record ServerOptions(
     boolean foreground, @Nullable String pidFile, @Nullable String logFile, Level level) {
 
-  static ServerOptions of(CommandLineOptions.ServerChoices choices, WorkingDirectory directory) {
+  static ServerOptions of(CommandLineOptions options, WorkingDirectory directory) {
     return new ServerOptions(
-        choices.foreground,
-        choices.pidFile == null ? null : directory.resolve(choices.pidFile),
-        choices.logFile == null ? null : directory.resolve(choices.logFile),
-        level(choices.verbose.length));
+        options.has(Option.FOREGROUND),
+        absolute(options.value(Option.PID_FILE), directory),
+        absolute(options.value(Option.LOG_FILE), directory),
+        level(options.values(Option.VERBOSE).size()));
+  }
+
+  private static @Nullable String absolute(@Nullable String name, WorkingDirectory directory) {
+    return name == null ? null : directory.resolve(name);
   }
 
   private static Level level(int verbosity) {

@@ -29,12 +29,12 @@ final class ServingChoices {
     }
   }
 
-  static ServingOptions parse(CommandLineOptions.ServerChoices written) throws CommandFailure {
+  static ServingOptions parse(CommandLineOptions options) throws CommandFailure {
     return new ServingOptions(
-        Choices.oneOf("--fuse", written.fuse, Fuse.AUTO).transport(),
-        Choices.number("--threads", written.threads, 1, MAX_THREADS, ServingOptions.AS_MEASURED),
+        Choices.oneOf(options, Option.FUSE, Fuse.AUTO).transport(),
+        Choices.number(options, Option.THREADS, 1, MAX_THREADS, ServingOptions.AS_MEASURED),
         Choices.number(
-            "--spin", written.spin, 0, MAX_SPIN_MICROS, ServingOptions.DEFAULT_SPIN_MICROS),
-        Choices.oneOf("--passthrough", written.passthrough, Passthrough.AUTO));
+            options, Option.SPIN, 0, MAX_SPIN_MICROS, ServingOptions.DEFAULT_SPIN_MICROS),
+        Choices.oneOf(options, Option.PASSTHROUGH, Passthrough.AUTO));
   }
 }

@@ -14,32 +14,45 @@ final class CommandLineParserTest {
   void shortOptionsClusterAndTakeAttachedValues() throws CommandFailure {
     CommandLineOptions options = parse("-rUvv", "-fqcow2", "-oro,uid=7", "-o", "gid=8", "a", "m");
 
-    assertThat(options.image.readOnly).isTrue();
-    assertThat(options.image.forceShare).isTrue();
-    assertThat(options.image.format).isEqualTo("qcow2");
-    assertThat(options.server.verbose).hasSize(2);
-    assertThat(options.mount.options).containsExactly("ro,uid=7", "gid=8");
-    assertThat(options.operands).containsExactly("a", "m");
+    assertThat(options.has(Option.READ_ONLY)).isTrue();
+    assertThat(options.has(Option.FORCE_SHARE)).isTrue();
+    assertThat(options.value(Option.FORMAT)).isEqualTo("qcow2");
+    assertThat(options.values(Option.VERBOSE)).hasSize(2);
+    assertThat(options.values(Option.MOUNT_OPTIONS)).containsExactly("ro,uid=7", "gid=8");
+    assertThat(options.operands()).containsExactly("a", "m");
   }
 
   @Test
   void longOptionsTakeTheirValueWithAnEqualsSignOrAsTheNextWord() throws CommandFailure {
-    assertThat(parse("--cache=none", "a", "m").image.cache).isEqualTo("none");
-    assertThat(parse("--cache", "none", "a", "m").image.cache).isEqualTo("none");
+    assertThat(parse("--cache=none", "a", "m").value(Option.CACHE)).isEqualTo("none");
+    assertThat(parse("--cache", "none", "a", "m").value(Option.CACHE)).isEqualTo("none");
+  }
+
+  @ParameterizedTest(name = "{0}")
+  @CsvSource({"-o ro, ro", "-oro, ro", "-o=ro, ro", "-ro ro, ro", "-ouid=1, uid=1"})
+  void aShortOptionTakesTheRestOfItsWordOrTheNextOne(String line, String value)
+      throws CommandFailure {
+    assertThat(parse(line.split(" ")).values(Option.MOUNT_OPTIONS)).containsExactly(value);
   }
 
   @Test
   void optionsMayFollowOperandsAndTheLastOneCounts() throws CommandFailure {
-    assertThat(parse("a", "m", "-f", "raw", "-f", "qcow2").image.format).isEqualTo("qcow2");
+    assertThat(parse("a", "m", "-f", "raw", "-f", "qcow2").value(Option.FORMAT)).isEqualTo("qcow2");
+  }
+
+  @Test
+  void aFlagMayBeTakenBack() throws CommandFailure {
+    assertThat(parse("--snapshot=true").has(Option.SNAPSHOT)).isTrue();
+    assertThat(parse("--snapshot", "--snapshot=false").has(Option.SNAPSHOT)).isFalse();
   }
 
   @Test
   void namesAreTakenAsTheyAre() throws CommandFailure {
     CommandLineOptions options = parse("--", "-x.img", "@list", "\"q\"", "${x}", "a b\n", "--help");
 
-    assertThat(options.operands)
+    assertThat(options.operands())
         .containsExactly("-x.img", "@list", "\"q\"", "${x}", "a b\n", "--help");
-    assertThat(options.other.help).isFalse();
+    assertThat(options.has(Option.HELP)).isFalse();
   }
 
   @ParameterizedTest(name = "{0}")
@@ -47,6 +60,9 @@ final class CommandLineParserTest {
     "--nonsense, --nonsense",
     "-f, --format",
     "--read-only=maybe, maybe",
+    "-rx, -x",
+    "--format, FMT",
+    "--form=raw, --form",
   })
   void nonsenseIsNamed(String word, String named) {
     CommandFailure failure = catchThrowableOfType(CommandFailure.class, () -> parse(word));
@@ -57,7 +73,7 @@ final class CommandLineParserTest {
 
   @Test
   void helpNamesEveryOptionInGroups() {
-    assertThat(CommandLineParser.help())
+    assertThat(CommandLineHelp.text())
         .startsWith("Usage: blkmount [options] IMAGE... MOUNTPOINT\n")
         .contains("blkmount --unmount [--lazy] MOUNTPOINT", "blkmount --demo DIR")
         .contains("\nImage:\n", "\nMount:\n", "\nServer:\n", "\nOther commands:\n")
@@ -66,7 +82,7 @@ final class CommandLineParserTest {
         .contains("-U, --force-share", "--image-opts", "-o=OPTION,...", "--threads=N")
         .contains("--foreground", "--pid-file=FILE", "--log-file=FILE", "-v", "--lazy")
         .contains("-V, --version", "-h, --help", "Examples:", "Exit codes:");
-    assertThat(CommandLineParser.help().lines()).allMatch(line -> line.length() <= 80);
+    assertThat(CommandLineHelp.text().lines()).allMatch(line -> line.length() <= 80);
   }
 
   private static CommandLineOptions parse(String... words) throws CommandFailure {

@@ -30,7 +30,7 @@ final class MainTest {
   @Test
   void helpAndVersionGoToStandardOutput() {
     assertThat(run("--help")).isZero();
-    assertThat(text(out)).isEqualTo(CommandLineParser.help());
+    assertThat(text(out)).isEqualTo(CommandLineHelp.text());
     assertThat(run("--version")).isZero();
     assertThat(text(out)).contains("\nblkmount ", ", Java ");
     assertThat(text(err)).isEmpty();
