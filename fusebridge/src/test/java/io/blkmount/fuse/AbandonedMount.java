@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.blkmount.fuse;
 
+import io.blkmount.block.backend.BlockBackend;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStreamReader;
@@ -15,7 +16,7 @@ final class AbandonedMount {
   private AbandonedMount() {}
 
   /** Starts a process that mounts an image; returns when the mount answers. */
-  static Process start(Path image, Path mountPoint) throws IOException {
+  static Process start(Path image, Path mountPoint, String transport) throws IOException {
     String java = Path.of(System.getProperty("java.home"), "bin", "java").toString();
     String classPath = System.getProperty("java.class.path");
     Process process =
@@ -26,7 +27,8 @@ final class AbandonedMount {
                     classPath,
                     AbandonedMount.class.getName(),
                     image + "",
-                    mountPoint + ""))
+                    mountPoint + "",
+                    transport))
             .redirectError(ProcessBuilder.Redirect.INHERIT)
             .start();
     BufferedReader output =
@@ -39,9 +41,11 @@ final class AbandonedMount {
     return process;
   }
 
-  /** Mounts, says so and serves; takes the image and the mount point. */
+  /** Mounts, says so and serves; takes the image, the mount point and the transport. */
   public static void main(String[] names) throws Exception {
-    MountedDisk mounted = MountedDisk.on(Path.of(names[1]), RawDisks.open(Path.of(names[0])));
+    BlockBackend disk = RawDisks.open(Path.of(names[0]));
+    MountOptions options = MountedDisk.options(disk, names[2]);
+    MountedDisk mounted = MountedDisk.on(Path.of(names[1]), disk, options);
     System.out.println(READY);
     mounted.awaitEnd();
   }

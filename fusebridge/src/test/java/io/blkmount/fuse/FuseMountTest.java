@@ -27,14 +27,17 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.Parameter;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** The life of a mount. */
+@OverBothTransports
 @Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 final class FuseMountTest {
   private static final int LENGTH = 1 << 20;
 
+  @Parameter String transport;
   @TempDir Path folder;
   private Path image;
   private Path mountPoint;
@@ -46,24 +49,25 @@ final class FuseMountTest {
   }
 
   private MountedDisk mount() throws IOException {
-    return MountedDisk.on(mountPoint, RawDisks.open(image));
+    return mount(mountPoint, image);
+  }
+
+  private MountedDisk mount(Path place, Path shown) throws IOException {
+    BlockBackend disk = RawDisks.open(shown);
+    return MountedDisk.on(place, disk, MountedDisk.options(disk, transport));
+  }
+
+  private MountOptions options(String name) {
+    return MountOptions.of(name, 0, 0).withServing(MountedDisk.serving(transport));
   }
 
   private MountTable.Mount shown() throws IOException {
     return MountTable.read().at(mountPoint.toRealPath().toString());
   }
 
-  private void assertRefused(ExportTree tree, Path place, BlockError error, String message)
-      throws IOException {
-    assertThatThrownBy(
-            () -> FuseMount.start(tree, place.toString(), MountOptions.of("disk.img", 0, 0)))
-        .isInstanceOfSatisfying(BlockException.class, e -> assertThat(e.error()).isEqualTo(error))
-        .hasMessage(message);
-  }
-
   @Test
   void mountIsShownUnderItsImagesName() throws Exception {
-    MountOptions options = MountOptions.of("a,b\\c d.img,e", 0, 0);
+    MountOptions options = options("a,b\\c d.img,e");
     try (MountedDisk mounted = MountedDisk.on(mountPoint, RawDisks.open(image), options)) {
       assertThat(shown().type()).isEqualTo("fuse.blkmount");
       assertThat(shown().source()).isEqualTo("a,b\\c d.img,e");
@@ -143,7 +147,7 @@ final class FuseMountTest {
 
   @Test
   void mountOfADeadServerIsReplaced() throws Exception {
-    Process server = AbandonedMount.start(image, mountPoint);
+    Process server = AbandonedMount.start(image, mountPoint, transport);
     server.destroyForcibly().waitFor(MountedDisk.PATIENCE_MILLIS, TimeUnit.MILLISECONDS);
     assertThat(Tools.attempt("ls", mountPoint.toString()).output())
         .endsWith("Transport endpoint is not connected");
@@ -156,60 +160,9 @@ final class FuseMountTest {
   }
 
   @Test
-  void placesThatCannotBeMountedOnAreRefusedOnOneLine() throws Exception {
-    Path file = Files.writeString(folder.resolve("file"), "something");
-    Path full = Files.createDirectories(folder.resolve("full/x")).getParent();
-    String real = folder.toRealPath().toString();
-    try (BlockBackend disk = RawDisks.open(image)) {
-      ExportTree tree = ExportTree.directory(List.of(disk));
-
-      assertRefused(
-          tree,
-          Path.of(real, "missing"),
-          BlockError.NOT_FOUND,
-          "cannot mount on \"" + real + "/missing\": No such file or directory");
-      assertRefused(
-          tree,
-          file,
-          BlockError.NOT_DIRECTORY,
-          "cannot mount on \"" + real + "/file\": not a directory");
-      assertRefused(
-          tree,
-          full,
-          BlockError.INVALID,
-          "cannot mount on \"" + real + "/full\": the directory is not empty");
-      assertRefused(
-          ExportTree.file(disk),
-          mountPoint,
-          BlockError.INVALID,
-          "cannot mount on \"" + real + "/mnt\": not a regular file");
-      assertRefused(
-          ExportTree.file(disk),
-          file,
-          BlockError.INVALID,
-          "cannot mount on \"" + real + "/file\": the file is not empty: 9 bytes");
-    }
-  }
-
-  @Test
-  void mountPointInUseIsRefused() throws Exception {
-    Path other = RawDisks.create(folder.resolve("other.img"), LENGTH);
-    try (MountedDisk mounted = mount();
-        BlockBackend disk = RawDisks.open(other)) {
-      assertRefused(
-          ExportTree.directory(List.of(disk)),
-          mountPoint,
-          BlockError.BUSY,
-          "cannot mount on \"%s\": already a mount point of \"%s\" (type fuse.blkmount)"
-              .formatted(mountPoint.toRealPath(), image));
-      assertThat(mounted.file()).exists();
-    }
-  }
-
-  @Test
   void fullDirectoryIsCoveredOnRequest() throws Exception {
     Files.createFile(mountPoint.resolve("covered"));
-    MountOptions options = MountOptions.of("disk", 0, 0).withExtra(List.of("nonempty"));
+    MountOptions options = options("disk").withExtra(List.of("nonempty"));
 
     try (MountedDisk mounted = MountedDisk.on(mountPoint, RawDisks.open(image), options)) {
       assertThat(mountPoint.resolve("covered")).doesNotExist();
@@ -225,7 +178,7 @@ final class FuseMountTest {
     BlockBackend disk = BlockLayer.open(OpenOptions.of(path).withFormat("raw"));
     ExportTree tree = ExportTree.directory(List.of(disk));
     String shownName = tree.files().get(0).name();
-    MountOptions options = MountOptions.of(path, 0, 0);
+    MountOptions options = options(path);
 
     FuseMount mount = FuseMount.start(tree, mountPoint.toString(), options);
     try (disk) {
@@ -247,7 +200,7 @@ final class FuseMountTest {
     try {
       for (int i = 0; i < 20; i++) {
         Path other = RawDisks.create(folder.resolve(i + ".img"), LENGTH, i);
-        mounts.add(MountedDisk.on(folder.resolve("mnt" + i), RawDisks.open(other)));
+        mounts.add(mount(folder.resolve("mnt" + i), other));
       }
       for (int i = 0; i < 20; i++) {
         assertThat(mounts.get(i).file()).hasSameBinaryContentAs(folder.resolve(i + ".img"));

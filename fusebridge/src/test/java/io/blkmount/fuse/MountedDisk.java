@@ -27,11 +27,12 @@ final class MountedDisk implements AutoCloseable {
     this.file = file;
   }
 
-  /** Mounts on a directory, which is made if it is not there. */
+  /** Mounts on a directory over whichever transport is the best here. */
   static MountedDisk on(Path directory, BlockBackend disk) throws IOException {
-    return on(directory, disk, options(disk));
+    return on(directory, disk, options(disk, ServingOptions.AUTO));
   }
 
+  /** Mounts on a directory, which is made if it is not there. */
   static MountedDisk on(Path directory, BlockBackend disk, MountOptions options)
       throws IOException {
     Files.createDirectories(directory);
@@ -41,15 +42,20 @@ final class MountedDisk implements AutoCloseable {
   }
 
   /** Mounts on a regular file. */
-  static MountedDisk onFile(Path file, BlockBackend disk) throws IOException {
+  static MountedDisk onFile(Path file, BlockBackend disk, MountOptions options) throws IOException {
     ExportTree tree = ExportTree.file(disk);
-    return new MountedDisk(disk, FuseMount.start(tree, file.toString(), options(disk)), file);
+    return new MountedDisk(disk, FuseMount.start(tree, file.toString(), options), file);
   }
 
-  static MountOptions options(BlockBackend disk) {
+  /** Returns how to mount a disk so that all its requests come by a transport. */
+  static MountOptions options(BlockBackend disk, String transport) {
     return MountOptions.of(disk.imageName(), 0, 0)
         .withReadOnly(!disk.writable())
-        .withServing(ServingOptions.DEFAULT.withPassthrough(Passthrough.OFF));
+        .withServing(serving(transport));
+  }
+
+  static ServingOptions serving(String transport) {
+    return ServingOptions.DEFAULT.withTransport(transport).withPassthrough(Passthrough.OFF);
   }
 
   FuseMount mount() {

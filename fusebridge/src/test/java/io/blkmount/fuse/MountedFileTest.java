@@ -6,6 +6,7 @@ import static java.nio.file.StandardOpenOption.WRITE;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.blkmount.block.backend.BlockBackend;
 import io.blkmount.block.testing.Images;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -22,14 +23,17 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.Parameter;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** What programs do with the file of a real mount. */
+@OverBothTransports
 @Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 final class MountedFileTest {
   private static final int LENGTH = 8 << 20;
 
+  @Parameter String transport;
   @TempDir Path folder;
   private Path image;
   private Path source;
@@ -41,7 +45,11 @@ final class MountedFileTest {
   }
 
   private MountedDisk mount() throws IOException {
-    return MountedDisk.on(folder.resolve("mnt"), RawDisks.open(image));
+    return mount(RawDisks.open(image));
+  }
+
+  private MountedDisk mount(BlockBackend disk) throws IOException {
+    return MountedDisk.on(folder.resolve("mnt"), disk, MountedDisk.options(disk, transport));
   }
 
   private static byte[] bytes(int length, long seed) {
@@ -184,8 +192,7 @@ final class MountedFileTest {
 
   @Test
   void resizableDiskBehavesAsAPlainFile() throws Exception {
-    try (MountedDisk mounted =
-        MountedDisk.on(folder.resolve("mnt"), RawDisks.openResizable(image))) {
+    try (MountedDisk mounted = mount(RawDisks.openResizable(image))) {
       Tools.run("cp", source.toString(), mounted.file().toString());
       assertThat(mounted.file()).hasBinaryContent(bytes(LENGTH / 2, 2));
 
@@ -218,8 +225,7 @@ final class MountedFileTest {
 
   @Test
   void readOnlyMountRefusesEveryChange() throws Exception {
-    try (MountedDisk mounted =
-        MountedDisk.on(folder.resolve("mnt"), RawDisks.openReadOnly(image))) {
+    try (MountedDisk mounted = mount(RawDisks.openReadOnly(image))) {
       assertThat(mounted.file()).hasBinaryContent(bytes(LENGTH, 1));
       assertThat(Tools.run("stat", "-c", "%a", mounted.file().toString())).isEqualTo("400");
       assertThatThrownBy(() -> mounted.open(WRITE))
@@ -233,7 +239,9 @@ final class MountedFileTest {
   @Test
   void regularFileBecomesTheDisk() throws Exception {
     Path place = Files.createFile(folder.resolve("place"));
-    try (MountedDisk mounted = MountedDisk.onFile(place, RawDisks.open(image))) {
+    BlockBackend disk = RawDisks.open(image);
+    MountOptions options = MountedDisk.options(disk, transport);
+    try (MountedDisk mounted = MountedDisk.onFile(place, disk, options)) {
       Tools.run("cp", source.toString(), place.toString());
 
       assertThat(place).hasBinaryContent(overwritten());

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.blkmount.block.backend.BlockBackend;
 import io.blkmount.block.testing.Images;
+import io.blkmount.fuse.MemoryDisks;
 import io.blkmount.fuse.RawDisks;
 import java.io.IOException;
 import java.nio.ByteBuffer;

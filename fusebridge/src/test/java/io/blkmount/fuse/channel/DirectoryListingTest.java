@@ -7,6 +7,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.blkmount.block.backend.BlockBackend;
 import io.blkmount.block.testing.MemoryInstance;
 import io.blkmount.fuse.ExportTree;
+import io.blkmount.fuse.MemoryDisks;
 import io.blkmount.fuse.MountOptions;
 import io.blkmount.fuse.RawDisks;
 import io.blkmount.fuse.ServedTree;

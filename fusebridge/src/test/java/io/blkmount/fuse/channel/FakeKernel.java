@@ -5,6 +5,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.blkmount.fuse.ServedTree;
 import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import jnr.ffi.LibraryLoader;
 import jnr.ffi.annotations.In;
 import jnr.ffi.annotations.Out;
@@ -107,6 +109,17 @@ final class FakeKernel implements AutoCloseable {
     KernelReply reply = call(server, KernelRequest.open(inode, flags));
     var body = reply.body(16); // struct fuse_open_out
     return new Handle(inode, body.getLong(0), body.getInt(8), body.getInt(12));
+  }
+
+  /** Waits for what a thread of the server sends on its own. */
+  ByteBuffer awaitMessage() {
+    byte[] message = new byte[ROOM];
+    long length = CALLS.read(socket, message, ROOM);
+    while (length < 0) {
+      Thread.onSpinWait();
+      length = CALLS.read(socket, message, ROOM);
+    }
+    return ByteBuffer.wrap(message, 0, (int) length).slice().order(ByteOrder.nativeOrder());
   }
 
   KernelReply reply() {

@@ -7,6 +7,7 @@ import io.blkmount.block.driver.CreateOptions;
 import io.blkmount.block.driver.DiscardMode;
 import io.blkmount.block.open.OpenOptions;
 import io.blkmount.block.testing.Images;
+import io.blkmount.fuse.MemoryDisks;
 import io.blkmount.fuse.RawDisks;
 import java.io.IOException;
 import java.nio.ByteBuffer;

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatCode;
 
 import io.blkmount.block.backend.BlockBackend;
 import io.blkmount.block.testing.MemoryInstance;
+import io.blkmount.fuse.MemoryDisks;
 import io.blkmount.fuse.RawDisks;
 import io.blkmount.fuse.ServedTree;
 import java.io.IOException;

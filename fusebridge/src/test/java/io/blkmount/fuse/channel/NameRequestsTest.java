@@ -9,6 +9,7 @@ import io.blkmount.block.BlockLayer;
 import io.blkmount.block.backend.BlockBackend;
 import io.blkmount.block.driver.CreateOptions;
 import io.blkmount.block.open.OpenOptions;
+import io.blkmount.fuse.MemoryDisks;
 import io.blkmount.fuse.RawDisks;
 import java.io.IOException;
 import java.nio.ByteBuffer;

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.blkmount.block.backend.BlockBackend;
 import io.blkmount.block.testing.MemoryInstance;
+import io.blkmount.fuse.MemoryDisks;
 import io.blkmount.fuse.ServedTree;
 import java.io.IOException;
 import org.junit.jupiter.api.AfterEach;

@@ -11,6 +11,7 @@ import io.blkmount.block.testing.ForwardingInstance.Kind;
 import io.blkmount.block.testing.Images;
 import io.blkmount.block.testing.MemoryInstance;
 import io.blkmount.block.testing.RecordingInstance;
+import io.blkmount.fuse.MemoryDisks;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.Set;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-package io.blkmount.fuse.channel;
+package io.blkmount.fuse;
 
 import io.blkmount.block.backend.BackendOptions;
 import io.blkmount.block.backend.BlockBackend;
@@ -9,18 +9,15 @@ import io.blkmount.block.graph.BlockGraph;
 import io.blkmount.block.graph.BlockNode;
 import io.blkmount.block.request.PipelineOptions;
 import io.blkmount.block.request.RequestPipeline;
-import io.blkmount.fuse.ExportTree;
-import io.blkmount.fuse.MountOptions;
-import io.blkmount.fuse.ServedTree;
 import java.time.InstantSource;
 import java.util.List;
 
 /** Disks over a driver of the test's choice: one that counts its calls, or that fails. */
-final class MemoryDisks {
+public final class MemoryDisks {
   private MemoryDisks() {}
 
   /** Returns a disk of fixed size that is shown as {@code disk.raw}. */
-  static BlockBackend over(DriverInstance driver) {
+  public static BlockBackend over(DriverInstance driver) {
     RequestPipeline pipeline = new RequestPipeline(driver, PipelineOptions.writable("disk"));
     BlockNode node = new BlockNode("disk", "disk", "memory", pipeline, List.of());
     BlockGraph graph = new BlockGraph();
@@ -31,7 +28,7 @@ final class MemoryDisks {
   }
 
   /** Returns disks as a mount shows them: inode 2, 3 and so on, of user 12 and group 34. */
-  static ServedTree serve(BlockBackend... disks) {
+  public static ServedTree serve(BlockBackend... disks) {
     return ServedTree.of(ExportTree.directory(List.of(disks)), MountOptions.of("disk", 12, 34));
   }
 }
