@@ -13,10 +13,15 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
 /** What stat, statfs and mount(8) say about the mount and its file. */
+@OverBothTransports
 final class AttributesTest {
   private static final FileTime LONG_AGO = FileTime.from(Instant.parse("2020-01-02T03:04:05Z"));
 
-  @RegisterExtension final Workbench bench = new Workbench();
+  @RegisterExtension final Workbench bench;
+
+  AttributesTest(String transport) {
+    bench = new Workbench(transport);
+  }
 
   @Test
   void mountNamesTheImageAndTheType() throws IOException {

@@ -273,11 +273,12 @@ final class BadInputTest {
             mount --bind /tmp /tmp
             mount -o remount,bind,ro /tmp
             mount -o remount,bind,ro /
-            "$1" -r --log-file /dev/null "$2" "$3"
+            "$1" "$4" -r --log-file /dev/null "$2" "$3"
             "$1" --unmount "$3"
             """,
             image,
-            mountPoint);
+            mountPoint,
+            bench.fuseOption());
 
     assertThat(result.exitCode()).as(result.toString()).isZero();
   }

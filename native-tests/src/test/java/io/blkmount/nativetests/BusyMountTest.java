@@ -17,14 +17,19 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** A mount that somebody uses when it is asked to end. */
+@OverBothTransports
 final class BusyMountTest {
   private static final byte[] BLOCK = Contents.random(4096, 1);
 
-  @RegisterExtension final Workbench bench = new Workbench();
+  @RegisterExtension final Workbench bench;
 
   private Path image;
   private MountedImage mount;
   private FileChannel handle;
+
+  BusyMountTest(String transport) {
+    bench = new Workbench(transport);
+  }
 
   @BeforeEach
   void mountAndOpen() throws IOException {

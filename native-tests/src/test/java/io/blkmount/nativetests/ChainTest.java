@@ -106,9 +106,10 @@ final class ChainTest {
     Path mountPoint = Files.createDirectory(bench.path("mnt"));
 
     Shell.bash(
-        "cd / && $1 --log-file $2/log ${2#/}/top.qcow2 ${2#/}/mnt",
+        "cd / && $1 $3 --log-file $2/log ${2#/}/top.qcow2 ${2#/}/mnt",
         Project.launcher(),
-        bench.folder());
+        bench.folder(),
+        bench.fuseOption());
 
     Contents.requireSame(base, mountPoint.resolve("top.raw"));
     Shell.bash("cd $2/images && $1 --unmount ../mnt", Project.launcher(), bench.folder());

@@ -12,11 +12,16 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
 /** A mount whose server was killed. */
+@OverBothTransports
 final class DeadMountTest {
-  @RegisterExtension final Workbench bench = new Workbench();
+  @RegisterExtension final Workbench bench;
 
   private Path image;
   private MountedImage dead;
+
+  DeadMountTest(String transport) {
+    bench = new Workbench(transport);
+  }
 
   @BeforeEach
   void killAServer() throws IOException {

@@ -20,10 +20,11 @@ final class DemoTest {
 
     String printed =
         Shell.bash(
-            "$1 --demo $2 && dd if=/dev/urandom of=$2/mnt/disk.raw bs=1M count=4"
+            "$1 $3 --demo $2 && dd if=/dev/urandom of=$2/mnt/disk.raw bs=1M count=4"
                 + " conv=notrunc,fsync",
             Project.launcher(),
-            demo);
+            demo,
+            bench.fuseOption());
 
     assertThat(printed).contains("ls -l", "dd ", "cmp ", "losetup", "--unmount");
     assertThat(Shell.tryBash("cmp $1/base.img $1/mnt/disk.raw", demo).exitCode()).isEqualTo(1);
@@ -34,15 +35,15 @@ final class DemoTest {
   @Test
   void theDemoTwiceInARowKeepsWhatWasWritten() throws IOException {
     Path demo = bench.path("demo");
-    Shell.run(Project.launcher(), "--demo", demo).requireSuccess();
+    Shell.run(Project.launcher(), bench.fuseOption(), "--demo", demo).requireSuccess();
     Shell.run("xfs_io", "-c", "pwrite -S 5 0 1m", demo.resolve("mnt/disk.raw")).requireSuccess();
     Path copy = Files.copy(demo.resolve("mnt/disk.raw"), bench.path("copy"));
 
-    Shell.run(Project.launcher(), "--demo", demo).requireSuccess();
+    Shell.run(Project.launcher(), bench.fuseOption(), "--demo", demo).requireSuccess();
     Contents.requireSame(copy, demo.resolve("mnt/disk.raw"));
     unmount(demo);
 
-    Shell.run(Project.launcher(), "--demo", demo).requireSuccess();
+    Shell.run(Project.launcher(), bench.fuseOption(), "--demo", demo).requireSuccess();
     Contents.requireSame(copy, demo.resolve("mnt/disk.raw"));
     unmount(demo);
   }

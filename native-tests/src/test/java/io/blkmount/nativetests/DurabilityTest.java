@@ -15,11 +15,16 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** What was synced is in the image when the server dies, and sync reaches the disk. */
+@OverBothTransports
 final class DurabilityTest {
   private static final int LENGTH = 8 << 20;
   private static final Duration ATTACH_TIMEOUT = Duration.ofSeconds(20);
 
-  @RegisterExtension final Workbench bench = new Workbench();
+  @RegisterExtension final Workbench bench;
+
+  DurabilityTest(String transport) {
+    bench = new Workbench(transport);
+  }
 
   @ParameterizedTest(name = "{0}")
   @ValueSource(strings = {"raw", "qcow2"})

@@ -15,10 +15,15 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** fallocate(2) on the disk: what was zeroed reads as zeros, whatever the image is. */
+@OverBothTransports
 final class FallocateTest {
   private static final int LENGTH = 4 << 20;
 
-  @RegisterExtension final Workbench bench = new Workbench();
+  @RegisterExtension final Workbench bench;
+
+  FallocateTest(String transport) {
+    bench = new Workbench(transport);
+  }
 
   @ParameterizedTest(name = "{0} on compat={1}, {2}")
   @CsvSource({

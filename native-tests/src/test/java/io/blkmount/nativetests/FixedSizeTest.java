@@ -14,13 +14,18 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
 /** A disk has a length of its own, as a block device has. */
+@OverBothTransports
 final class FixedSizeTest {
   private static final int LENGTH = 1 << 20;
 
-  @RegisterExtension final Workbench bench = new Workbench();
+  @RegisterExtension final Workbench bench;
 
   private MountedImage mount;
   private Path disk;
+
+  FixedSizeTest(String transport) {
+    bench = new Workbench(transport);
+  }
 
   @BeforeEach
   void mountADisk() throws IOException {

@@ -5,13 +5,21 @@ import io.blkmount.block.testing.QemuImg;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /** A file system on a loop device on the disk, with and without the page cache between. */
+@OverBothTransports
 final class LoopDeviceTest {
-  @RegisterExtension final Workbench bench = Workbench.inMemory();
+  private static final Duration PATIENCE = Duration.ofSeconds(60);
+
+  @RegisterExtension final Workbench bench;
+
+  LoopDeviceTest(String transport) {
+    bench = Workbench.inMemory(transport);
+  }
 
   @ParameterizedTest(name = "{0} on {1}, losetup --direct-io={2}")
   @CsvSource({
@@ -58,7 +66,14 @@ final class LoopDeviceTest {
           Project.root().resolve("blocklayer/src/main"));
     } finally {
       Shell.run("umount", folder).requireSuccess();
+      awaitEnd(type, loop.device());
     }
+  }
+
+  /** Somebody's mount namespace may have a copy of the mount, and write when it goes. */
+  private static void awaitEnd(String type, Path device) {
+    Path fileSystem = Path.of("/sys/fs", type, device.getFileName().toString());
+    Await.until("end of " + fileSystem, PATIENCE, () -> !Files.exists(fileSystem));
   }
 
   private static void check(String type, Path device) {

@@ -10,10 +10,15 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /** Ways past plain read and write. */
+@OverBothTransports
 final class MemoryMappedAndDirectTest {
   private static final int LENGTH = 4 << 20;
 
-  @RegisterExtension final Workbench bench = new Workbench();
+  @RegisterExtension final Workbench bench;
+
+  MemoryMappedAndDirectTest(String transport) {
+    bench = new Workbench(transport);
+  }
 
   @Test
   void aSharedMappingReadsAndWritesTheDisk() throws IOException {

@@ -41,7 +41,7 @@ final class NamesTest {
           qemu-img create -q -f qcow2 -b base.raw -F raw tmp.qcow2 1M
         qemu-img rebase -q -u -b ../base.raw -F raw tmp.qcow2
         mv -- tmp.qcow2 "$name dir/$name.qcow2"
-        $1 --log-file "$name log" -- "$name dir/$name.qcow2" "$name mnt"
+        $1 $3 --log-file "$name log" -- "$name dir/$name.qcow2" "$name mnt"
         test "$(stat -c %%s -- "$name mnt/$name.raw")" = 1048576
         printf hello | dd of="$2/$name mnt/$name.raw" conv=notrunc,fsync status=none
         $1 --unmount -- "$name mnt"
@@ -53,7 +53,8 @@ final class NamesTest {
         """
             .formatted(name),
         Project.launcher(),
-        bench.folder());
+        bench.folder(),
+        bench.fuseOption());
   }
 
   @Test
@@ -62,7 +63,11 @@ final class NamesTest {
     Files.copy(bench.qcow2("plain.qcow2", "1M"), image);
     Path mountPoint = Files.createDirectory(bench.path("mnt"));
 
-    Shell.bash("cd $1 && $2 --log-file log a:b.qcow2 mnt", bench.folder(), Project.launcher());
+    Shell.bash(
+        "cd $1 && $2 $3 --log-file log a:b.qcow2 mnt",
+        bench.folder(),
+        Project.launcher(),
+        bench.fuseOption());
 
     assertThat(mountPoint.resolve("a:b.raw")).hasSize(1 << 20);
     Shell.run(Project.launcher(), "--unmount", mountPoint).requireSuccess();

@@ -8,12 +8,13 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Mounts by somebody who is not root. */
+@OverBothTransports
 final class OrdinaryUserTest {
   private static final Duration TIMEOUT = Duration.ofSeconds(60);
 
@@ -24,18 +25,22 @@ final class OrdinaryUserTest {
   private static final String WORDS =
       """
       set -euo pipefail
-      cd $1; launcher=$2 transport=$3
+      cd $1; launcher=$2 fuse=$3
 
       user() { setpriv --reuid=nobody --regid=nogroup --clear-groups "$@"; }
       fails() { ! "$@"; }
-      blkmount() { user "$launcher" --fuse $transport --log-file log --pid-file pid "$@"; }
+      blkmount() { user "$launcher" $fuse --log-file log --pid-file pid "$@"; }
       unmount() { user "$launcher" --unmount mnt; }
       unmount_by_tool() { local server=$(cat pid); user fusermount3 -u mnt; tail --pid=$server -f /dev/null; }
       device() { mknod fuse c 10 229; chmod $1 fuse; mount --bind fuse /dev/fuse; }
       settings() { echo "$1" >fuse.conf; mount --bind fuse.conf /etc/fuse.conf; }
       """;
 
-  @RegisterExtension final Workbench bench = new Workbench();
+  @RegisterExtension final Workbench bench;
+
+  OrdinaryUserTest(String transport) {
+    bench = new Workbench(transport);
+  }
 
   @BeforeEach
   void makeFilesOfNobody() throws IOException {
@@ -45,59 +50,47 @@ final class OrdinaryUserTest {
     Shell.bash("mkdir $1/mnt; chown -R nobody:nogroup $1; chmod 711 $2", given, bench.folder());
   }
 
-  @ParameterizedTest(name = "{0}, {1}")
-  @CsvSource({
-    "channel,  unmount",
-    "channel,  unmount_by_tool",
-    "jnr-fuse, unmount",
-    "jnr-fuse, unmount_by_tool"
-  })
-  void mountsWritesAndUnmounts(String transport, String way) {
-    run(
-            transport,
-            """
-            device 666
-            blkmount disk.qcow2 mnt
-            test "$(user stat -c '%U %a' mnt/disk.raw)" = "nobody 600"
-            user dd if=source of=mnt/disk.raw bs=64k conv=notrunc,fsync status=none
-            user cmp source mnt/disk.raw
-            """
-                + way
-                + """
+  @ParameterizedTest(name = "{0}")
+  @ValueSource(strings = {"unmount", "unmount_by_tool"})
+  void mountsWritesAndUnmounts(String way) {
+    run("""
+    device 666
+    blkmount disk.qcow2 mnt
+    test "$(user stat -c '%U %a' mnt/disk.raw)" = "nobody 600"
+    user dd if=source of=mnt/disk.raw bs=64k conv=notrunc,fsync status=none
+    user cmp source mnt/disk.raw
+    """
+            + way
+            + """
 
-                test ! -e pid
-                fails mountpoint -q mnt
-                qemu-img check -q disk.qcow2
-                qemu-img compare -q -f qcow2 -F raw disk.qcow2 source
-                """)
+            test ! -e pid
+            fails mountpoint -q mnt
+            qemu-img check -q disk.qcow2
+            qemu-img compare -q -f qcow2 -F raw disk.qcow2 source
+            """)
         .requireSuccess();
 
     assertThat(Shell.bash("stat -c %U $1", bench.path("given/disk.qcow2"))).isEqualTo("nobody");
   }
 
-  @ParameterizedTest
-  @ValueSource(strings = {"channel", "jnr-fuse"})
-  void mountsOnAFile(String transport) {
-    run(
-            transport,
-            """
-            device 666
-            user touch disk.raw
-            blkmount disk.qcow2 disk.raw
-            user dd if=source of=disk.raw bs=64k conv=notrunc,fsync status=none
-            user "$launcher" --unmount disk.raw
-            test ! -s disk.raw
-            qemu-img compare -q -f qcow2 -F raw disk.qcow2 source
-            """)
+  @Test
+  void mountsOnAFile() {
+    run("""
+    device 666
+    user touch disk.raw
+    blkmount disk.qcow2 disk.raw
+    user dd if=source of=disk.raw bs=64k conv=notrunc,fsync status=none
+    user "$launcher" --unmount disk.raw
+    test ! -s disk.raw
+    qemu-img compare -q -f qcow2 -F raw disk.qcow2 source
+    """)
         .requireSuccess();
   }
 
-  @ParameterizedTest
-  @ValueSource(strings = {"channel", "jnr-fuse"})
-  void notEvenRootMayOpenTheDisk(String transport) {
+  @Test
+  void notEvenRootMayOpenTheDisk() {
     Shell.Result result =
         run(
-            transport,
             """
             device 666
             blkmount disk.qcow2 mnt
@@ -113,32 +106,27 @@ final class OrdinaryUserTest {
             "losetup: mnt/disk.raw: failed to set up loop device: Permission denied");
   }
 
-  @ParameterizedTest
-  @ValueSource(strings = {"channel", "jnr-fuse"})
-  void rootMayWhereTheHostAllowsAllowOther(String transport) {
-    run(
-            transport,
-            """
-            device 666
-            settings user_allow_other
-            blkmount -o allow_other disk.qcow2 mnt
-            loop=$(losetup --find --show mnt/disk.raw)
-            trap 'losetup --detach $loop' EXIT
-            dd if=source of=$loop bs=64k conv=fsync status=none
-            losetup --detach $loop
-            trap - EXIT
-            unmount
-            qemu-img compare -q -f qcow2 -F raw disk.qcow2 source
-            """)
+  @Test
+  void rootMayWhereTheHostAllowsAllowOther() {
+    run("""
+    device 666
+    settings user_allow_other
+    blkmount -o allow_other disk.qcow2 mnt
+    loop=$(losetup --find --show mnt/disk.raw)
+    trap 'losetup --detach $loop' EXIT
+    dd if=source of=$loop bs=64k conv=fsync status=none
+    losetup --detach $loop
+    trap - EXIT
+    unmount
+    qemu-img compare -q -f qcow2 -F raw disk.qcow2 source
+    """)
         .requireSuccess();
   }
 
-  @ParameterizedTest
-  @ValueSource(strings = {"channel", "jnr-fuse"})
-  void refusalOfAllowOtherNamesTheSetting(String transport) {
+  @Test
+  void refusalOfAllowOtherNamesTheSetting() {
     Shell.Result result =
         run(
-            transport,
             """
             device 666
             settings '# user_allow_other'
@@ -154,12 +142,10 @@ final class OrdinaryUserTest {
   }
 
   /** Also the setuid program opens the device with the rights of its user. */
-  @ParameterizedTest
-  @ValueSource(strings = {"channel", "jnr-fuse"})
-  void deviceThatUsersMayNotOpenIsNamedInOneLine(String transport) {
+  @Test
+  void deviceThatUsersMayNotOpenIsNamedInOneLine() {
     Shell.Result result =
         run(
-            transport,
             """
             device 600
             fails blkmount disk.qcow2 mnt
@@ -175,7 +161,7 @@ final class OrdinaryUserTest {
   }
 
   /** Runs a script in namespaces of its own: what it mounts and starts is gone at its end. */
-  private Shell.Result run(String transport, String script) {
+  private Shell.Result run(String script) {
     return Shell.run(
         TIMEOUT,
         "unshare",
@@ -190,6 +176,6 @@ final class OrdinaryUserTest {
         "bash",
         bench.path("given"),
         Project.launcher(),
-        transport);
+        bench.fuseOption());
   }
 }

@@ -13,8 +13,13 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** With {@code --resizable} the disk is a plain file: its length is what was written. */
+@OverBothTransports
 final class ResizableTest {
-  @RegisterExtension final Workbench bench = new Workbench();
+  @RegisterExtension final Workbench bench;
+
+  ResizableTest(String transport) {
+    bench = new Workbench(transport);
+  }
 
   @ParameterizedTest(name = "{0}")
   @ValueSource(strings = {"raw", "qcow2"})

@@ -14,10 +14,15 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** What is copied in comes back out, through the mount and without it. */
+@OverBothTransports
 final class RoundTripTest {
   private static final int LENGTH = 16 << 20;
 
-  @RegisterExtension final Workbench bench = new Workbench();
+  @RegisterExtension final Workbench bench;
+
+  RoundTripTest(String transport) {
+    bench = new Workbench(transport);
+  }
 
   @ParameterizedTest(name = "{0} {1}")
   @CsvSource({
@@ -107,8 +112,8 @@ final class RoundTripTest {
 
     String output =
         Shell.bash(
-            "printf '%s' \"[$($1 -f raw --log-file /dev/null $2 $3 2>&1 | cat)]\"",
-            Project.launcher(), image, mountPoint);
+            "printf '%s' \"[$($1 $4 -f raw --log-file /dev/null $2 $3 2>&1 | cat)]\"",
+            Project.launcher(), image, mountPoint, bench.fuseOption());
 
     assertThat(output).isEqualTo("[]");
     Shell.run(Project.launcher(), "--unmount", mountPoint).requireSuccess();
@@ -120,11 +125,12 @@ final class RoundTripTest {
     Path mountPoint = Files.createDirectory(bench.path("mnt"));
 
     Shell.bash(
-        "$1 -f raw --log-file $2/log $3 $4 " + closed,
+        "$1 $5 -f raw --log-file $2/log $3 $4 " + closed,
         Project.launcher(),
         bench.folder(),
         image("raw"),
-        mountPoint);
+        mountPoint,
+        bench.fuseOption());
 
     assertThat(mountPoint.resolve("disk.raw")).hasSize(LENGTH);
     Shell.run("umount", mountPoint).requireSuccess();

@@ -10,10 +10,15 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
 /** Backup tools that look for holes find all data. */
+@OverBothTransports
 final class SparseCopyTest {
-  @RegisterExtension final Workbench bench = new Workbench();
+  @RegisterExtension final Workbench bench;
 
   private MountedImage mount;
+
+  SparseCopyTest(String transport) {
+    bench = new Workbench(transport);
+  }
 
   /** Data in the backing file only, in the overlay, and next to the end; else holes. */
   @BeforeEach

@@ -14,16 +14,21 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** An idle mount ends clean in each of the ways to end it. */
+@OverBothTransports
 final class UnmountTest {
   /** Counted from the state, the first after the name. */
   private static final int SESSION = 3;
 
   private static final int TERMINAL = 4;
 
-  @RegisterExtension final Workbench bench = new Workbench();
+  @RegisterExtension final Workbench bench;
 
   private Path image;
   private Path source;
+
+  UnmountTest(String transport) {
+    bench = new Workbench(transport);
+  }
 
   @BeforeEach
   void makeAnImage() throws IOException {

@@ -25,24 +25,35 @@ final class Workbench
   private static final int LOG_SHOWN = 4_000;
 
   private final Path parent;
+  private final String transport;
   private final Deque<AutoCloseable> open = new ArrayDeque<>();
   private final List<MountedImage> mounts = new ArrayList<>();
   private @Nullable Path folder;
   private int names;
 
-  /** Works on the disk. */
+  /** Works on the disk, and mounts as users do who do not say how. */
   Workbench() {
-    this(Path.of(System.getProperty("java.io.tmpdir")));
+    this(Transports.usual());
   }
 
-  private Workbench(Path parent) {
+  /** Works on the disk, and mounts over a transport. */
+  Workbench(String transport) {
+    this(Path.of(System.getProperty("java.io.tmpdir")), transport);
+  }
+
+  private Workbench(Path parent, String transport) {
     this.parent = parent;
+    this.transport = transport;
+  }
+
+  static Workbench inMemory() {
+    return inMemory(Transports.usual());
   }
 
   /** Works in memory: for tests of much I/O that do not ask what a disk does. */
-  static Workbench inMemory() {
+  static Workbench inMemory(String transport) {
     Path memory = Path.of("/dev/shm");
-    return Files.isWritable(memory) ? new Workbench(memory) : new Workbench();
+    return Files.isWritable(memory) ? new Workbench(memory, transport) : new Workbench(transport);
   }
 
   @Override
@@ -86,19 +97,33 @@ final class Workbench
     return Files.write(path(name), Contents.random(length, seed));
   }
 
+  /**
+   * Returns the option that mounts over the transport of the test, for those that mount themselves.
+   */
+  String fuseOption() {
+    return "--fuse=" + transport;
+  }
+
   /** Mounts on a new folder; the last of {@code arguments} is the image. */
   MountedImage mount(Object... arguments) throws IOException {
     return mountOn(Files.createDirectory(path("mnt" + names)), arguments);
   }
 
   MountedImage mountOn(Path mountPoint, Object... arguments) {
-    return keep(MountedImage.start(path("server" + names++), mountPoint, List.of(arguments)));
+    Path files = path("server" + names++);
+    return keep(MountedImage.start(files, mountPoint, withTransport(arguments)));
   }
 
   MountedImage mountInForeground(Object... arguments) throws IOException {
     Path mountPoint = Files.createDirectory(path("mnt" + names));
     Path files = path("server" + names++);
-    return keep(MountedImage.startInForeground(files, mountPoint, List.of(arguments)));
+    return keep(MountedImage.startInForeground(files, mountPoint, withTransport(arguments)));
+  }
+
+  private List<Object> withTransport(Object... arguments) {
+    List<Object> all = new ArrayList<>(List.of(fuseOption()));
+    all.addAll(Arrays.asList(arguments));
+    return all;
   }
 
   private MountedImage keep(MountedImage mount) {
