@@ -31,12 +31,19 @@ final class MountedImage implements AutoCloseable {
   private final Path logFile;
   private final @Nullable Process foreground;
   private final ProcessHandle server;
+  private final List<String> remarks;
 
-  private MountedImage(Path mountPoint, Path pidFile, Path logFile, @Nullable Process foreground) {
+  private MountedImage(
+      Path mountPoint,
+      Path pidFile,
+      Path logFile,
+      @Nullable Process foreground,
+      List<String> remarks) {
     this.mountPoint = mountPoint;
     this.pidFile = pidFile;
     this.logFile = logFile;
     this.foreground = foreground;
+    this.remarks = remarks;
     this.server =
         ProcessHandle.of(readPid())
             .orElseThrow(() -> new AssertionError("no such server: " + readPid() + "; " + log()));
@@ -51,9 +58,10 @@ final class MountedImage implements AutoCloseable {
     Path pidFile = Path.of(files + ".pid");
     Path logFile = Path.of(files + ".log");
     List<Object> command = command(pidFile, logFile, mountPoint, arguments);
-    Shell.run(MOUNT_TIMEOUT, command.toArray()).requireSuccess();
+    Shell.Result result = Shell.run(MOUNT_TIMEOUT, command.toArray());
+    String unused = result.requireSuccess();
     assertThat(MountTable.contains(mountPoint)).as("mounted at return").isTrue();
-    return new MountedImage(mountPoint, pidFile, logFile, null);
+    return new MountedImage(mountPoint, pidFile, logFile, null, result.errorLines());
   }
 
   /** Mounts with {@code --foreground}, so that the exit code of the server can be seen. */
@@ -71,7 +79,7 @@ final class MountedImage implements AutoCloseable {
       process.destroyForcibly();
       throw new AssertionError("did not mount: " + command + read(logFile));
     }
-    return new MountedImage(mountPoint, pidFile, logFile, process);
+    return new MountedImage(mountPoint, pidFile, logFile, process, List.of());
   }
 
   private static List<Object> command(
@@ -120,6 +128,23 @@ final class MountedImage implements AutoCloseable {
     }
   }
 
+  /** Returns what the command said on standard error although it mounted, line by line. */
+  List<String> remarks() {
+    return remarks;
+  }
+
+  /**
+   * Returns how many bytes the server has moved so far, in both directions together: each byte that
+   * passes through it counts at least once.
+   */
+  long bytesMoved() {
+    return read(Path.of("/proc/" + pid() + "/io"))
+        .lines()
+        .filter(line -> line.startsWith("rchar: ") || line.startsWith("wchar: "))
+        .mapToLong(line -> Long.parseLong(line.substring(7)))
+        .sum();
+  }
+
   /** Returns the file that is the disk: the mount point itself or the only file in it. */
   Path disk() {
     if (!Files.isDirectory(mountPoint)) {
@@ -139,10 +164,18 @@ final class MountedImage implements AutoCloseable {
     return Files.exists(logFile) ? read(logFile) : "";
   }
 
-  /** Unmounts as anybody may, and waits until the server is gone. */
+  /**
+   * Unmounts as anybody may, and waits until the server is gone. Whoever looks at all mounts, as df
+   * of another test does, keeps this one busy for a moment.
+   */
   void unmount() {
-    Shell.run(END_TIMEOUT, "umount", mountPoint).requireSuccess();
+    Await.until("umount " + mountPoint, END_TIMEOUT, this::isUnmounted);
     awaitEnd();
+  }
+
+  private boolean isUnmounted() {
+    Shell.Result result = Shell.run(END_TIMEOUT, "umount", mountPoint);
+    return !result.errors().contains("target is busy") && result.requireSuccess().isEmpty();
   }
 
   /** Unmounts with our own command, which must return only when the server is gone. */
