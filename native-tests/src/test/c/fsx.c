@@ -154,7 +154,9 @@ static void do_write(int direct) {
     if (got != -1 || error != EFBIG) fail("write past the end gave %ld: %s", got, strerror(error));
   } else {
     long want = granularity ? count : smaller(count, length - offset);
-    if (got != want) fail("write %ld+%ld gave %ld, not %ld: %s", offset, count, got, want, strerror(error));
+    // With O_DIRECT Linux may hand a write on as an asynchronous one; EIO is what it makes of a short one.
+    int cut_short = direct && want < count && got == -1 && error == EIO;
+    if (got != want && !cut_short) fail("write %ld+%ld gave %ld, not %ld: %s", offset, count, got, want, strerror(error));
     grow_to(offset + want);
     memcpy(model + offset, buffer, want);
   }
