@@ -19,8 +19,8 @@ public record ServingOptions(
   /** As many threads as were measured to be best for the transport. */
   public static final int AS_MEASURED = 0;
 
-  /** A little longer than it takes a program to come back with the next request. */
-  public static final int DEFAULT_SPIN_MICROS = 50;
+  /** A little longer than it takes a program to come back with the next megabyte. */
+  public static final int DEFAULT_SPIN_MICROS = 200;
 
   /** What is best for most. */
   public static final ServingOptions DEFAULT =

@@ -16,7 +16,7 @@ final class ChannelSession implements Transport.Session {
   private static final int PR_SET_IO_FLUSHER = 57;
 
   /** More only take processor time from each other, and from who sends the requests. */
-  private static final int MEASURED_THREADS = 1;
+  private static final int MEASURED_THREADS = 2;
 
   private final DevFuse device;
   private final RequestMemory memory;
@@ -43,7 +43,7 @@ final class ChannelSession implements Transport.Session {
   }
 
   void start() throws BlockException {
-    new WorkerPool(this).start(served.options().serving().threadsOr(MEASURED_THREADS));
+    new WorkerPool(this, served.options().serving().threadsOr(MEASURED_THREADS)).start();
   }
 
   RequestServer newServer(RequestMemory workersMemory, DevFuse workersDevice) {
@@ -94,6 +94,7 @@ final class ChannelSession implements Transport.Session {
 
   /** Closes the descriptor, when no thread uses it any more. */
   void close() {
+    kernelFiles.close();
     if (notifier.close()) {
       device.close();
       memory.close();
@@ -101,7 +102,6 @@ final class ChannelSession implements Transport.Session {
       LOG.log(System.Logger.Level.ERROR, "the kernel does not return from a notification");
     }
     served.handles().releaseAll();
-    kernelFiles.close();
     ended.countDown();
   }
 }

@@ -11,7 +11,7 @@ import java.util.concurrent.atomic.AtomicLong;
  * before a request that may take long, and taken away from a worker that is stuck in one.
  *
  * <pre>
- *   waiting --request--> serving --done--> waiting
+ *   waiting --request--> serving --done--> waiting --turn dropped--> idle
  *                           '--turn given away--> relieved --done--> idle --turn--> waiting
  * </pre>
  */
@@ -19,6 +19,7 @@ final class FuseWorker implements Runnable {
   private static final int WAITING = 0;
   private static final int SERVING = 1;
   private static final int RELIEVED = 2;
+  private static final int IDLE = 3;
   private static final int STATES = 4;
 
   private final ChannelSession session;
@@ -47,26 +48,43 @@ final class FuseWorker implements Runnable {
       Receiver receiver = new Receiver(device, memory, session.spinNanos());
       while (hasTurn) {
         serveWithTurn(receiver, server);
-        hasTurn = pool.awaitTurn(this);
+        phase.set(phase.get() | IDLE);
+        hasTurn = pool.turns().await(this);
+        phase.set(phase.get() & -STATES);
       }
     } catch (BlockException e) {
       pool.failures().note("one thread less: " + e.getMessage());
     } finally {
-      pool.leave(this, hasTurn && state(phase.get()) != RELIEVED);
+      pool.leave(this, hasTurn && state(phase.get()) < RELIEVED);
     }
   }
 
   /** Serves until the turn is somebody else's, or the mount has ended. */
   private void serveWithTurn(Receiver receiver, RequestServer server) {
     do {
-      if (receiver.receive() == Receiver.END) {
+      int length = receiver.look();
+      if (length == Receiver.NOTHING) {
+        if (pool.turns().drop(this)) {
+          return;
+        }
+        length = receiver.sleep();
+      }
+      if (length == Receiver.END) {
         pool.end();
         return;
       }
-      phase.set(phase.get() + SERVING);
-      pool.wakeWatch();
+      takeUp(receiver);
       serve(server);
     } while (finish());
+  }
+
+  /** Says that a request is here, and has another worker come if there will be more. */
+  private void takeUp(Receiver receiver) {
+    phase.set(phase.get() + SERVING);
+    pool.wakeWatch();
+    if (receiver.isBusy()) {
+      pool.turns().add();
+    }
   }
 
   private void serve(RequestServer server) {
@@ -97,7 +115,7 @@ final class FuseWorker implements Runnable {
   /** Gives the turn to another worker, once, if this one is still serving the same request. */
   private void relieve(long current) {
     if (state(current) == SERVING && phase.compareAndSet(current, current - SERVING + RELIEVED)) {
-      pool.passTurn();
+      pool.turns().pass();
     }
   }
 
@@ -113,7 +131,13 @@ final class FuseWorker implements Runnable {
     if (still) {
       relieve(current);
     }
-    return !still || state(current) != WAITING;
+    int state = state(current);
+    return !still || state == SERVING || state == RELIEVED;
+  }
+
+  /** Returns whether it takes the next request that comes. */
+  boolean isWaiting() {
+    return state(phase.get()) == WAITING;
   }
 
   private static int state(long phase) {

@@ -39,6 +39,9 @@ final class KernelFiles {
   @GuardedBy("this")
   private final Map<Long, KernelFile> files = new HashMap<>();
 
+  @GuardedBy("this")
+  private boolean ended;
+
   /** What the kernel or the disk said no to, by inode. */
   @GuardedBy("this")
   private final Map<Long, String> refusals = new HashMap<>();
@@ -71,7 +74,7 @@ final class KernelFiles {
   /** Counts an opening; returns the kernel's number for the file, or {@link #NONE}. */
   synchronized int opened(ExportTree.Entry entry) {
     KernelFile file = files.get(entry.inode());
-    if (file == null && offered && !refusals.containsKey(entry.inode())) {
+    if (file == null && offered && !ended && !refusals.containsKey(entry.inode())) {
       file = register(entry);
     }
     if (file == null) {
@@ -95,8 +98,9 @@ final class KernelFiles {
     return file != null;
   }
 
-  /** Takes back whatever is out, after the mount has ended. */
+  /** Takes back whatever is out, after the mount has ended; the memory is not used any more. */
   synchronized void close() {
+    ended = true;
     files.values().forEach(file -> file.loan.close());
     files.clear();
   }
@@ -105,7 +109,7 @@ final class KernelFiles {
   synchronized List<String> obstacles(ExportTree tree) {
     List<String> lines = new ArrayList<>();
     for (ExportTree.Entry entry : tree.entries()) {
-      if (entry.export() != null) {
+      if (entry.export() != null && !ended) {
         boolean possible = opened(entry) != NONE && closed(entry);
         String why = offered ? refusals.get(entry.inode()) : "this kernel does not offer it";
         if (!possible) {

@@ -13,8 +13,14 @@ import io.blkmount.fuse.Errnos;
 final class Receiver {
   private static final System.Logger LOG = System.getLogger(Receiver.class.getName());
 
-  /** What {@link #receive} gives when there will be no more requests. */
+  /** What is given when there will be no more requests. */
   static final int END = 0;
+
+  /** What {@link #look} gives when it has looked long enough. */
+  static final int NOTHING = -1;
+
+  /** So many requests without a pause are worth the price of waking another worker. */
+  private static final int BUSY_STREAK = 64;
 
   /** ECONNABORTED: the mount was cut off. */
   private static final int ABORTED = 103;
@@ -27,6 +33,7 @@ final class Receiver {
   private final long spinNanos;
 
   private boolean spins;
+  private int streak;
   private int failures;
 
   Receiver(DevFuse device, RequestMemory memory, long spinNanos) {
@@ -35,38 +42,58 @@ final class Receiver {
     this.spinNanos = spinNanos;
   }
 
-  /** Waits for a request; returns its length, or {@link #END}. */
-  int receive() {
-    int length;
-    do {
-      length = device.receive(memory);
-      if (isNothingYet(length)) {
-        length = waitFor();
-      }
-    } while (length < 0 && mayGoOn(length));
-    failures = length > 0 ? 0 : failures;
-    return Math.max(END, length);
+  /** Looks for a request; returns its length, {@link #END}, or {@link #NOTHING}. */
+  int look() {
+    int length = receive();
+    if (length == NOTHING && spins) {
+      length = spin(System.nanoTime());
+    }
+    spins = length > 0;
+    streak = spins ? streak + 1 : 0;
+    return length;
   }
 
-  /** Returns what came, or what went wrong as a negative errno. */
-  private int waitFor() {
+  /** Sleeps until there is a request; returns its length, or {@link #END}. */
+  int sleep() {
     long start = System.nanoTime();
-    int length = spins ? spin(start) : -Errnos.TRY_AGAIN;
-    while (isNothingYet(length)) {
+    int length;
+    do {
       device.awaitRequest(memory);
-      length = device.receive(memory);
-    }
+      length = receive();
+    } while (length == NOTHING);
     spins = System.nanoTime() - start < spinNanos;
     return length;
   }
 
+  /** Returns, every now and then, whether requests come without a pause. */
+  boolean isBusy() {
+    if (streak < BUSY_STREAK) {
+      return false;
+    }
+    streak = 0;
+    return true;
+  }
+
+  /** Whoever is to send the next request may want this very processor, and gets it. */
   private int spin(long start) {
     int length;
     do {
-      Thread.onSpinWait();
-      length = device.receive(memory);
-    } while (isNothingYet(length) && System.nanoTime() - start < spinNanos);
+      Thread.yield();
+      length = receive();
+    } while (length == NOTHING && System.nanoTime() - start < spinNanos);
     return length;
+  }
+
+  private int receive() {
+    int length;
+    do {
+      length = device.receive(memory);
+    } while (length < 0 && !isNothingYet(length) && mayGoOn(length));
+    if (isNothingYet(length)) {
+      return NOTHING;
+    }
+    failures = 0;
+    return Math.max(END, length);
   }
 
   /** Nothing there, a signal, or a request that was interrupted before it was taken. */

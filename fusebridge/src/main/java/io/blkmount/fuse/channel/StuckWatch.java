@@ -11,6 +11,12 @@ final class StuckWatch implements Runnable {
   /** A worker is stuck when two looks in a row find it in the same request. */
   private static final long LOOK_NANOS = 1_000_000;
 
+  /**
+   * With two workers there is time. Looking more often costs a tenth of the speed then, and takes
+   * turns from those who have only lost the processor for a moment.
+   */
+  private static final long CALM_LOOK_NANOS = 10_000_000;
+
   /** After so many looks that saw nothing there is nothing to look at. */
   private static final int QUIET_LOOKS = 20;
 
@@ -53,11 +59,11 @@ final class StuckWatch implements Runnable {
   public void run() {
     ChannelSession.declareWriter(); // those whom it starts inherit that
     int quietLooks = 0;
-    while (!pool.hasEnded()) {
-      pool.placeFreeTurns();
+    while (!pool.turns().haveEnded()) {
+      pool.turns().place();
       quietLooks = somethingGoesOn() ? 0 : quietLooks + 1;
       if (quietLooks < QUIET_LOOKS) {
-        LockSupport.parkNanos(this, LOOK_NANOS);
+        LockSupport.parkNanos(this, pool.turns().isOne() ? LOOK_NANOS : CALM_LOOK_NANOS);
       } else {
         sleep();
       }
@@ -67,7 +73,7 @@ final class StuckWatch implements Runnable {
   /** A worker says what it does before it looks here, so one of the two sees the other. */
   private void sleep() {
     asleep = true;
-    if (!somethingGoesOn() && !pool.hasEnded()) {
+    if (!somethingGoesOn() && !pool.turns().haveEnded()) {
       LockSupport.parkNanos(this, SLEEP_NANOS);
     }
     asleep = false;
