@@ -12,13 +12,16 @@ final class ServiceTime {
   /** Moving two bytes takes less than a nanosecond; that is no waiting. */
   private static final int BYTES_PER_NANO_SHIFT = 1;
 
+  /** One that lost the processor for milliseconds says nothing about the next. */
+  private static final long MOST_NANOS = 4 * SLOW_NANOS;
+
   private static final int WEIGHT_SHIFT = 4;
 
   private long averageNanos;
 
   /** Takes note of a request. */
   void add(long nanos, int bytes) {
-    long waited = nanos - (bytes >> BYTES_PER_NANO_SHIFT);
+    long waited = Math.min(nanos - (bytes >> BYTES_PER_NANO_SHIFT), MOST_NANOS);
     averageNanos += (waited - averageNanos) >> WEIGHT_SHIFT;
   }
 
