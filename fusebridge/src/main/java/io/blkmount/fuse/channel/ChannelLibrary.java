@@ -40,6 +40,8 @@ final class ChannelLibrary {
 
     long write(int descriptor, long address, long count);
 
+    int madvise(long address, long length, int advice);
+
     int poll(long address, long count, int timeoutMillis);
 
     int fcntl(int descriptor, int command, long argument);

@@ -41,7 +41,7 @@ final class FuseWorker implements Runnable {
   @Override
   public void run() {
     boolean hasTurn = true;
-    try (RequestMemory memory = RequestMemory.allocate();
+    try (RequestMemory memory = pool.newMemory();
         DevFuse device = session.newDevice(memory)) {
       ChannelSession.declareWriter();
       RequestServer server = session.newServer(memory, device);

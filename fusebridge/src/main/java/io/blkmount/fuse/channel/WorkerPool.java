@@ -19,6 +19,8 @@ final class WorkerPool {
   /** Requests in the background, and some for callers in front. */
   private static final int MOST_WORKERS = InitHandshake.MAX_BACKGROUND + 16;
 
+  private static final int WELL_EQUIPPED = 4;
+
   private final ChannelSession session;
   private final ServiceTime serviceTime = new ServiceTime();
   private final RareLog failures = new RareLog(FuseWorker.class);
@@ -63,6 +65,13 @@ final class WorkerPool {
 
   List<FuseWorker> workers() {
     return workers;
+  }
+
+  /** Returns memory for a worker: the best for the few that are there most of the time. */
+  RequestMemory newMemory() throws BlockException {
+    return workers.size() <= WELL_EQUIPPED
+        ? RequestMemory.allocateHuge()
+        : RequestMemory.allocate();
   }
 
   boolean isAnotherWaiting(FuseWorker than) {
