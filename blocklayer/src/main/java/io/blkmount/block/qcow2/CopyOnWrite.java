@@ -75,6 +75,7 @@ final class CopyOnWrite {
     try (BouncePool.Bounce bounce = BouncePool.take((int) geometry.clusterEnd(used))) {
       ByteBuffer merged = bounce.buffer();
       readEdges(before, merged, head, used);
+      merged.clear();
       if (taken.readsZero() && isZero(merged, 0, head) && isZero(merged, used, merged.limit())) {
         writeData(taken.run().hostOffset() + head, source, length); // what is there is right
         return;
@@ -85,8 +86,12 @@ final class CopyOnWrite {
     source.position(source.position() + length);
   }
 
+  /** Most edges that are not zeros show it at their ends; then no buffer is made to look closer. */
   private static boolean isZero(ByteBuffer bytes, int start, int end) {
-    return Zeroes.isZero(bytes.slice(start, end - start));
+    return start == end
+        || bytes.get(start) == 0
+            && bytes.get(end - 1) == 0
+            && Zeroes.isZero(bytes.slice(start, end - start));
   }
 
   /** Reads what is around the data, and a short piece of data with it if that saves a request. */
@@ -105,7 +110,7 @@ final class CopyOnWrite {
   private void readEdge(ClusterRun before, long guestOffset, ByteBuffer merged, int at, int length)
       throws IOException {
     if (length > 0) {
-      content.read(before, guestOffset, merged.slice(at, length));
+      content.read(before, guestOffset, merged.limit(at + length).position(at));
     }
   }
 

@@ -26,7 +26,7 @@ final class FuseWorker implements Runnable {
   private final WorkerPool pool;
 
   /** How many requests were served, times {@link #STATES}, plus what goes on. */
-  private final AtomicLong phase = new AtomicLong(WAITING);
+  private final AtomicLong phase = new AtomicLong(IDLE);
 
   private final Semaphore turn = new Semaphore(0);
 
@@ -47,16 +47,22 @@ final class FuseWorker implements Runnable {
       RequestServer server = session.newServer(memory, device);
       Receiver receiver = new Receiver(device, memory, session.spinNanos());
       while (hasTurn) {
+        phase.set(phase.get() & -STATES);
         serveWithTurn(receiver, server);
         phase.set(phase.get() | IDLE);
+        hasTurn = false;
         hasTurn = pool.turns().await(this);
-        phase.set(phase.get() & -STATES);
       }
     } catch (BlockException e) {
       pool.failures().note("one thread less: " + e.getMessage());
     } finally {
-      pool.leave(this, hasTurn && state(phase.get()) < RELIEVED);
+      pool.leave(this, hasTurn && state(endPhase()) != RELIEVED);
     }
+  }
+
+  /** Says that nothing can be taken from this worker any more; returns what it was in. */
+  private long endPhase() {
+    return phase.getAndUpdate(current -> current | IDLE);
   }
 
   /** Serves until the turn is somebody else's, or the mount has ended. */
@@ -112,11 +118,17 @@ final class FuseWorker implements Runnable {
     return false;
   }
 
-  /** Gives the turn to another worker, once, if this one is still serving the same request. */
-  private void relieve(long current) {
-    if (state(current) == SERVING && phase.compareAndSet(current, current - SERVING + RELIEVED)) {
+  /**
+   * Gives the turn to another worker, once, and returns true if this one is still serving the same
+   * request.
+   */
+  private boolean relieve(long current) {
+    boolean relieves =
+        state(current) == SERVING && phase.compareAndSet(current, current - SERVING + RELIEVED);
+    if (relieves) {
       pool.turns().pass();
     }
+    return relieves;
   }
 
   /**
@@ -128,8 +140,8 @@ final class FuseWorker implements Runnable {
     long current = phase.get();
     boolean still = current == seenPhase;
     seenPhase = current;
-    if (still) {
-      relieve(current);
+    if (still && relieve(current)) {
+      pool.serviceTime().addStuck();
     }
     int state = state(current);
     return !still || state == SERVING || state == RELIEVED;

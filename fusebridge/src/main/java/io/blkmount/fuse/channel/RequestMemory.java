@@ -53,8 +53,8 @@ final class RequestMemory implements AutoCloseable {
   }
 
   /**
-   * Takes memory from the C library: pages are touched only as far as requests are long, and given
-   * back when it is closed rather than when the collector comes by.
+   * Takes memory from the C library: pages are touched only as far as requests are long, and free
+   * again when it is closed rather than when the collector comes by.
    */
   static RequestMemory allocate() throws BlockException {
     return new RequestMemory(reserve(SIZE + PAGE), PAGE);

@@ -21,7 +21,16 @@ final class ServiceTime {
 
   /** Takes note of a request. */
   void add(long nanos, int bytes) {
-    long waited = Math.min(nanos - (bytes >> BYTES_PER_NANO_SHIFT), MOST_NANOS);
+    addWaited(Math.max(0, nanos - (bytes >> BYTES_PER_NANO_SHIFT)));
+  }
+
+  /** Takes note of a request that does not end; after some of them all hands are called up. */
+  void addStuck() {
+    addWaited(MOST_NANOS);
+  }
+
+  private void addWaited(long nanos) {
+    long waited = Math.min(nanos, MOST_NANOS);
     averageNanos += (waited - averageNanos) >> WEIGHT_SHIFT;
   }
 

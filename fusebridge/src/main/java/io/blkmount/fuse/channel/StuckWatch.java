@@ -60,13 +60,22 @@ final class StuckWatch implements Runnable {
     ChannelSession.declareWriter(); // those whom it starts inherit that
     int quietLooks = 0;
     while (!pool.turns().haveEnded()) {
-      pool.turns().place();
-      quietLooks = somethingGoesOn() ? 0 : quietLooks + 1;
+      quietLooks = look() ? 0 : quietLooks + 1;
       if (quietLooks < QUIET_LOOKS) {
         LockSupport.parkNanos(this, pool.turns().isOne() ? LOOK_NANOS : CALM_LOOK_NANOS);
       } else {
         sleep();
       }
+    }
+  }
+
+  /** Returns whether something goes on; a host that is short of everything is looked at again. */
+  private boolean look() {
+    try {
+      pool.turns().place();
+      return somethingGoesOn();
+    } catch (OutOfMemoryError e) {
+      return true;
     }
   }
 
@@ -80,7 +89,7 @@ final class StuckWatch implements Runnable {
   }
 
   private boolean somethingGoesOn() {
-    boolean found = false;
+    boolean found = pool.turns().nobodyHasOne();
     for (FuseWorker worker : pool.workers()) {
       found |= worker.relieveIfStuck();
     }

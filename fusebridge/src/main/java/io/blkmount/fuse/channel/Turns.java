@@ -70,10 +70,18 @@ final class Turns {
     return count == 1;
   }
 
+  /** Makes the first turn; returns whether the host had a thread for it. */
+  synchronized boolean begin() {
+    count = 1;
+    ended = !pool.startWorker();
+    return !ended;
+  }
+
   /** Gives a turn to the worker that had one last, whose memory is still warm, or to a new one. */
   synchronized void pass() {
-    if (!ended && !grantToIdle() && !pool.startWorker()) {
-      unplaced++;
+    if (!ended && !grantToIdle()) {
+      unplaced++; // first, so that it is not lost if the host is short of everything
+      place();
     }
   }
 
@@ -82,6 +90,11 @@ final class Turns {
     if (!ended && !grantToIdle()) {
       unplaced++;
     }
+  }
+
+  /** Returns whether all of them wait for somebody to take them. */
+  synchronized boolean nobodyHasOne() {
+    return !ended && unplaced >= count;
   }
 
   @GuardedBy("this")

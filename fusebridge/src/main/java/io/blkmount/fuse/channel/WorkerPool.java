@@ -3,8 +3,8 @@ package io.blkmount.fuse.channel;
 
 import io.blkmount.block.error.BlockError;
 import io.blkmount.block.error.BlockException;
-import java.util.List;
-import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicInteger;
 
 /**
@@ -25,7 +25,7 @@ final class WorkerPool {
   private final ServiceTime serviceTime = new ServiceTime();
   private final RareLog failures = new RareLog(FuseWorker.class);
   private final StuckWatch watch = new StuckWatch(this);
-  private final List<FuseWorker> workers = new CopyOnWriteArrayList<>();
+  private final Set<FuseWorker> workers = ConcurrentHashMap.newKeySet();
   private final AtomicInteger started = new AtomicInteger();
   private final Turns turns;
 
@@ -43,9 +43,8 @@ final class WorkerPool {
    * @throws BlockException if the host has no thread for it
    */
   void start() throws BlockException {
-    turns.add();
-    if (workers.isEmpty() || !watch.start()) {
-      turns.end();
+    if (!watch.start() || !turns.begin()) {
+      end();
       throw new BlockException(BlockError.NO_MEMORY, "no thread to serve the mount with");
     }
   }
@@ -63,7 +62,7 @@ final class WorkerPool {
     return serviceTime;
   }
 
-  List<FuseWorker> workers() {
+  Set<FuseWorker> workers() {
     return workers;
   }
 
@@ -98,6 +97,7 @@ final class WorkerPool {
   void leave(FuseWorker worker, boolean withTurn) {
     if (withTurn) {
       turns.leave();
+      wakeWatch();
     }
     if (isLast(worker)) {
       session.close();
@@ -113,9 +113,8 @@ final class WorkerPool {
     if (workers.size() >= MOST_WORKERS) {
       return false;
     }
-    FuseWorker worker = null;
+    FuseWorker worker = new FuseWorker(session, this);
     try {
-      worker = new FuseWorker(session, this);
       Thread thread = new Thread(worker, "fuse-" + started.incrementAndGet());
       thread.setDaemon(true);
       workers.add(worker);
