@@ -105,7 +105,12 @@ final class ClusterLookup {
    * @throws CorruptImageException if it is not on a cluster boundary
    */
   long l2Offset(RootTable l1, int l1Index) throws CorruptImageException {
-    long l2Offset = L1Entry.l2Offset(l1.entry(l1Index));
+    return l2Offset(l1.entry(l1Index));
+  }
+
+  /** Does {@link #l2Offset(RootTable, int)} for an entry that the caller has read. */
+  long l2Offset(long l1Entry) throws CorruptImageException {
+    long l2Offset = L1Entry.l2Offset(l1Entry);
     if (!geometry.isClusterAligned(l2Offset)) {
       throw new CorruptImageException(
           "L2 table", l2Offset, "not a multiple of the cluster size " + geometry.clusterSize());

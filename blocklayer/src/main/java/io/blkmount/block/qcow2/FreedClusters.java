@@ -13,7 +13,8 @@ import java.util.List;
 import java.util.concurrent.atomic.AtomicLong;
 
 /**
- * Host clusters that no entry points to any more, on their way to being free.
+ * Host clusters that an entry points to no more, on their way to one reference less: to being free,
+ * unless an internal snapshot or another compressed cluster has them, too.
  *
  * <p>A cluster may only be used again when the entry that pointed to it is durably gone, its space
  * has been given back, and every request that was in flight when it was dropped has ended: one of

@@ -25,6 +25,11 @@ record HeaderRules(String imageName, String part) {
     return new HeaderRules(imageName, "header extension ");
   }
 
+  /** Returns the rules for one record of the snapshot table, counted from 0. */
+  static HeaderRules forSnapshot(String imageName, int index) {
+    return new HeaderRules(imageName, "snapshot table entry " + index + ", field ");
+  }
+
   /** Fails unless {@code condition} holds. */
   void require(boolean condition, String field, String problem) throws CorruptImageException {
     if (!condition) {

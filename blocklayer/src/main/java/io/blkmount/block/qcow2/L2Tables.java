@@ -1,24 +1,36 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.blkmount.block.qcow2;
 
+import io.blkmount.block.bytes.BouncePool;
 import io.blkmount.block.driver.WriteFlags;
-import io.blkmount.block.error.BlockError;
-import io.blkmount.block.error.BlockException;
+import io.blkmount.block.error.CorruptImageException;
 import java.io.IOException;
 
-/** Makes L2 tables where there is none yet. Stands for QEMU's {@code l2_allocate()}. */
+/**
+ * Makes L2 tables that may be changed: empty ones where there is none yet, copies of those that
+ * internal snapshots share. Stands for QEMU's {@code l2_allocate()}.
+ *
+ * <p>An L1 entry of an open image changes once at most, to one with COPIED; so whoever holds an
+ * older one knows that another thread was faster.
+ */
 final class L2Tables {
   private final Metadata metadata;
   private final ClusterLookup lookup;
   private final ClusterAllocator allocator;
   private final Refcounts refcounts;
+  private final FreedClusters freed;
 
   L2Tables(
-      Metadata metadata, ClusterLookup lookup, ClusterAllocator allocator, Refcounts refcounts) {
+      Metadata metadata,
+      ClusterLookup lookup,
+      ClusterAllocator allocator,
+      Refcounts refcounts,
+      FreedClusters freed) {
     this.metadata = metadata;
     this.lookup = lookup;
     this.allocator = allocator;
     this.refcounts = refcounts;
+    this.freed = freed;
   }
 
   /**
@@ -33,40 +45,51 @@ final class L2Tables {
   }
 
   private long require(int l1Index) throws IOException {
-    RootTable l1 = metadata.l1();
-    long l2Offset = lookup.l2Offset(l1, l1Index);
-    if (l2Offset == 0) {
-      return create(l1Index);
+    long entry = metadata.l1().entry(l1Index);
+    long l2Offset = lookup.l2Offset(entry);
+    if (l2Offset != 0 && L1Entry.isCopied(entry)) {
+      return l2Offset;
     }
-    if (!L1Entry.isCopied(l1.entry(l1Index))) {
-      requireSoleOwner(l2Offset);
-    }
-    return l2Offset;
-  }
-
-  /** Only snapshots share tables, and images with snapshots are not opened for writing. */
-  private void requireSoleOwner(long l2Offset) throws IOException {
-    long owners = refcounts.get(l2Offset >> metadata.geometry().clusterBits());
-    if (owners != 1) {
-      throw new BlockException(
-          BlockError.NOT_SUPPORTED,
-          "L2 table at host offset 0x"
-              + Long.toHexString(l2Offset)
-              + ": its refcount is "
-              + owners
-              + ", only tables that are not shared are changed");
-    }
-  }
-
-  private long create(int l1Index) throws IOException {
     metadata.requireInFile("L1 table", metadata.l1().hostOffset() + l1Index * 8L);
+    if (l2Offset != 0 && isOurs(l1Index, entry)) {
+      link(l1Index, entry, l2Offset); // COPIED was wrong, or it went with the last snapshot
+    } else {
+      create(l1Index, entry);
+    }
+    return lookup.l2Offset(metadata.l1(), l1Index);
+  }
+
+  /** Returns whether a table without COPIED is nevertheless no snapshot's. */
+  private boolean isOurs(int l1Index, long entry) throws IOException {
+    long l2Offset = lookup.l2Offset(entry);
+    requireTable(l1Index, entry);
+    metadata.requireInFile("L2 table", l2Offset);
+    long owners = refcounts.get(l2Offset >> metadata.geometry().clusterBits());
+    if (owners == 0) {
+      throw new CorruptImageException("L2 table", l2Offset, "its refcount is 0, it is in use");
+    }
+    return owners == 1;
+  }
+
+  /** Fails if the table of an entry that is still there is something else, too. */
+  private void requireTable(int l1Index, long entry) throws CorruptImageException {
+    metadata.lock().lock();
+    try {
+      if (metadata.l1().entry(l1Index) == entry) {
+        metadata.guard().requireArea(L1Entry.l2Offset(entry), OverlapGuard.Area.L2_TABLE);
+      }
+    } finally {
+      metadata.lock().unlock();
+    }
+  }
+
+  /** Puts a new table in the place of {@code entry}, unless another thread is faster. */
+  private void create(int l1Index, long entry) throws IOException {
     HostRun run = allocator.allocate(1).run();
     boolean linked = false;
     try {
-      int clusterSize = metadata.geometry().clusterSize();
-      metadata.file().writeZeroes(run.hostOffset(), clusterSize, WriteFlags.NONE);
-      linked = link(l1Index, run.hostOffset());
-      return lookup.l2Offset(metadata.l1(), l1Index);
+      fill(run.hostOffset(), L1Entry.l2Offset(entry));
+      linked = link(l1Index, entry, run.hostOffset());
     } finally {
       if (!linked) {
         allocator.giveBack(run);
@@ -74,19 +97,43 @@ final class L2Tables {
     }
   }
 
-  /** Enters the new table unless another thread was faster. */
-  private boolean link(int l1Index, long l2Offset) {
+  /** Copies a shared table as it is on the disk: nobody has changed it in memory. */
+  private void fill(long hostOffset, long sharedOffset) throws IOException {
+    if (sharedOffset == 0) {
+      metadata.file().writeZeroes(hostOffset, clusterSize(), WriteFlags.NONE);
+      return;
+    }
+    try (BouncePool.Bounce bounce = BouncePool.take(clusterSize())) {
+      metadata.file().read(sharedOffset, bounce.buffer());
+      metadata.file().write(hostOffset, bounce.buffer().flip(), WriteFlags.NONE);
+    }
+  }
+
+  /**
+   * Enters a table that is ours, and drops the one that was there, unless the entry has changed.
+   */
+  private boolean link(int l1Index, long before, long l2Offset) {
     metadata.lock().lock();
     try {
-      if (L1Entry.l2Offset(metadata.l1().entry(l1Index)) != 0) {
+      if (metadata.l1().entry(l1Index) != before) {
         return false;
       }
-      int clusterSize = metadata.geometry().clusterSize();
-      metadata.guard().add(l2Offset, clusterSize, OverlapGuard.Area.L2_TABLE);
+      long old = L1Entry.l2Offset(before);
+      if (old != l2Offset) {
+        metadata.guard().add(l2Offset, clusterSize(), OverlapGuard.Area.L2_TABLE);
+      }
       metadata.l1().set(l1Index, L1Entry.of(l2Offset));
+      if (old != 0 && old != l2Offset) {
+        metadata.guard().remove(old, clusterSize());
+        freed.add(old, clusterSize());
+      }
       return true;
     } finally {
       metadata.lock().unlock();
     }
+  }
+
+  private int clusterSize() {
+    return metadata.geometry().clusterSize();
   }
 }

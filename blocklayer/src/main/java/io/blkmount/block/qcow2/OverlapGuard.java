@@ -17,6 +17,7 @@ final class OverlapGuard {
     REFCOUNT_TABLE("the refcount table"),
     REFCOUNT_BLOCK("a refcount block"),
     SNAPSHOT_TABLE("the snapshot table"),
+    SNAPSHOT_L1_TABLE("the L1 table of a snapshot"),
     /** Claimed by two structures: nothing is written there. */
     CONTESTED("two metadata structures at once");
 
@@ -32,6 +33,9 @@ final class OverlapGuard {
   private final int clusterBits;
   private final ClusterMarks marks = new ClusterMarks();
 
+  /** No marks, since snapshots and their tables can be very many. */
+  private volatile HostRanges snapshotL1Tables = HostRanges.NONE;
+
   OverlapGuard(ClusterGeometry geometry) {
     this.clusterBits = geometry.clusterBits();
   }
@@ -44,6 +48,15 @@ final class OverlapGuard {
         marks.put(cluster, area.ordinal(), Area.CONTESTED.ordinal());
       }
     }
+  }
+
+  /**
+   * Notes where the L1 tables of all snapshots are.
+   *
+   * @param ranges of whole clusters
+   */
+  void snapshotL1Tables(HostRanges ranges) {
+    snapshotL1Tables = ranges;
   }
 
   /** Forgets an area that has moved. */
@@ -62,15 +75,24 @@ final class OverlapGuard {
     for (long cluster = hostOffset >>> clusterBits; cluster <= last; cluster++) {
       Area area = area(cluster);
       if (area != null) {
-        throw new CorruptImageException(
-            what, hostOffset, "length " + length + " would overwrite " + area.text);
+        throw overwrites(what, hostOffset, length, area);
       }
     }
+    if (snapshotL1Tables.overlaps(hostOffset, length)) {
+      throw overwrites(what, hostOffset, length, Area.SNAPSHOT_L1_TABLE);
+    }
+  }
+
+  private static CorruptImageException overwrites(
+      String what, long hostOffset, long length, Area area) {
+    return new CorruptImageException(
+        what, hostOffset, "length " + length + " would overwrite " + area.text);
   }
 
   /** Fails if the cluster at {@code hostOffset} is not what is about to be written to it. */
   void requireArea(long hostOffset, Area area) throws CorruptImageException {
-    Area found = area(hostOffset >>> clusterBits);
+    boolean isSnapshots = snapshotL1Tables.overlaps(hostOffset, 1);
+    Area found = isSnapshots ? Area.SNAPSHOT_L1_TABLE : area(hostOffset >>> clusterBits);
     if (found != area) {
       throw new CorruptImageException(
           "write of " + area.text,

@@ -144,6 +144,35 @@ record Qcow2Header(
     target.position(target.position() + headerLength);
   }
 
+  /**
+   * Returns this header with another disk, such as that of an internal snapshot.
+   *
+   * @param otherL1TableOffset host offset in bytes
+   * @param otherL1EntryCount enough for the disk
+   * @param otherLength of the disk in bytes
+   */
+  Qcow2Header withDisk(long otherL1TableOffset, int otherL1EntryCount, long otherLength) {
+    return new Qcow2Header(
+        version,
+        backingNameOffset,
+        backingNameLength,
+        clusterBits,
+        otherLength,
+        cryptMethod,
+        otherL1EntryCount,
+        otherL1TableOffset,
+        refcountTableOffset,
+        refcountTableClusters,
+        snapshotCount,
+        snapshotTableOffset,
+        incompatibleFeatures,
+        compatibleFeatures,
+        autoclearFeatures,
+        refcountOrder,
+        headerLength,
+        compressionType);
+  }
+
   /** Returns the cluster size in bytes. */
   int clusterSize() {
     return 1 << clusterBits;

@@ -2,6 +2,7 @@
 package io.blkmount.block.qcow2;
 
 import io.blkmount.block.bytes.BouncePool;
+import io.blkmount.block.bytes.ByteRange;
 import io.blkmount.block.driver.BackingReference;
 import io.blkmount.block.driver.ChildOpener;
 import io.blkmount.block.driver.ChildRole;
@@ -10,6 +11,8 @@ import io.blkmount.block.error.BlockError;
 import io.blkmount.block.error.BlockException;
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.util.ArrayList;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -38,9 +41,9 @@ final class Qcow2Opener {
     FeatureBits.requireKnown(name, header, extensions);
     requireServed(header);
     if (options.writable()) {
-      requireWritable(header, extensions);
+      requireWritable(header, extensions, own);
     }
-    Metadata metadata = readTables(file, header, own);
+    Metadata metadata = readTables(file, shown(file, header, own), own);
     Qcow2Image image =
         new Qcow2Image(
             metadata,
@@ -82,7 +85,7 @@ final class Qcow2Opener {
             + " not supported yet");
   }
 
-  private void requireWritable(Qcow2Header header, HeaderExtensions extensions)
+  private void requireWritable(Qcow2Header header, HeaderExtensions extensions, Qcow2Options own)
       throws BlockException {
     if (header.hasIncompatible(FeatureBits.CORRUPT)) {
       throw notWritable("it is marked corrupt: repair it with qemu-img check -r all");
@@ -92,11 +95,11 @@ final class Qcow2Opener {
           "it was not closed cleanly and its refcounts may be wrong: repair it with qemu-img check"
               + " -r all");
     }
-    if (header.snapshotCount() > 0) {
-      throw notWritable("it has internal snapshots, which writes do not support yet");
-    }
     if (extensions.bitmaps() != null) {
       throw notWritable("it has persistent bitmaps, which writes do not support yet");
+    }
+    if (own.internalSnapshot() != null) {
+      throw notWritable("an internal snapshot never changes");
     }
   }
 
@@ -110,6 +113,15 @@ final class Qcow2Opener {
             + " (read-only with -r)");
   }
 
+  /** Returns the header of what is to be shown: the disk as it is, or one of its snapshots. */
+  private Qcow2Header shown(ChildOpener.Child file, Qcow2Header header, Qcow2Options own)
+      throws IOException {
+    String snapshot = own.internalSnapshot();
+    return snapshot == null
+        ? header
+        : new SnapshotTable(options.imageName(), file, header).headerOf(snapshot);
+  }
+
   private Metadata readTables(ChildOpener.Child file, Qcow2Header header, Qcow2Options own)
       throws IOException {
     RootTable l1 = RootTable.read(file, header.l1TableOffset(), header.l1EntryCount());
@@ -119,6 +131,7 @@ final class Qcow2Opener {
     Metadata metadata = new Metadata(file, header, l1, refcountTable, own);
     if (options.writable()) {
       guardTables(metadata, header);
+      guardSnapshots(metadata, header);
     }
     return metadata;
   }
@@ -134,6 +147,22 @@ final class Qcow2Opener {
         OverlapGuard.Area.REFCOUNT_TABLE);
     addTargets(metadata, metadata.refcountTable(), OverlapGuard.Area.REFCOUNT_BLOCK);
     addTargets(metadata, metadata.l1(), OverlapGuard.Area.L2_TABLE);
+  }
+
+  /**
+   * Guards what QEMU guards by default; nothing is written to the L2 tables of snapshots either.
+   */
+  private void guardSnapshots(Metadata metadata, Qcow2Header header) throws IOException {
+    List<ByteRange> l1Tables = new ArrayList<>();
+    int bytes =
+        new SnapshotTable(options.imageName(), metadata.file(), header)
+            .forEach(
+                snapshot ->
+                    l1Tables.add(
+                        new ByteRange(snapshot.l1TableOffset(), snapshot.l1ByteCount())
+                            .alignedOut(header.clusterSize())));
+    metadata.guard().add(header.snapshotTableOffset(), bytes, OverlapGuard.Area.SNAPSHOT_TABLE);
+    metadata.guard().snapshotL1Tables(HostRanges.of(l1Tables));
   }
 
   /**

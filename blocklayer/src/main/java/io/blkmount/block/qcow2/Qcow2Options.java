@@ -3,6 +3,7 @@ package io.blkmount.block.qcow2;
 
 import io.blkmount.block.driver.DriverOptions;
 import io.blkmount.block.error.BlockException;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The driver's own options, by QEMU's names.
@@ -12,8 +13,14 @@ import io.blkmount.block.error.BlockException;
  * @param refcountCacheSize {@code refcount-cache-size} in bytes
  * @param cacheCleanSeconds {@code cache-clean-interval}: how long cached metadata may lie unused; 0
  *     for ever
+ * @param internalSnapshot {@code internal-snapshot}: the id or name of the snapshot to show, or
+ *     null for the disk as it is
  */
-record Qcow2Options(long l2CacheSize, long refcountCacheSize, long cacheCleanSeconds) {
+record Qcow2Options(
+    long l2CacheSize,
+    long refcountCacheSize,
+    long cacheCleanSeconds,
+    @Nullable String internalSnapshot) {
   /** QEMU's default on Linux: covers 256 GiB with clusters of 64 KiB. */
   static final long MAX_L2_CACHE = 32L << 20;
 
@@ -27,7 +34,8 @@ record Qcow2Options(long l2CacheSize, long refcountCacheSize, long cacheCleanSec
     return new Qcow2Options(
         options.takeSize("l2-cache-size", 0),
         options.takeSize("refcount-cache-size", DEFAULT_REFCOUNT_CACHE),
-        options.takeSize("cache-clean-interval", DEFAULT_CACHE_CLEAN_SECONDS));
+        options.takeSize("cache-clean-interval", DEFAULT_CACHE_CLEAN_SECONDS),
+        options.take("internal-snapshot"));
   }
 
   long l2CacheBytes(ClusterGeometry geometry, Qcow2Header header) {

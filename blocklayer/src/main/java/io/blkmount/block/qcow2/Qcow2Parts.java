@@ -37,7 +37,7 @@ record Qcow2Parts(
     RefcountTableGrowth growth = new RefcountTableGrowth(metadata, refcounts, freed, writeback);
     ClusterAllocator allocator = new ClusterAllocator(metadata, refcounts, growth, fileLength);
     ClusterLookup lookup = new ClusterLookup(metadata);
-    L2Tables l2Tables = new L2Tables(metadata, lookup, allocator, refcounts);
+    L2Tables l2Tables = new L2Tables(metadata, lookup, allocator, refcounts, freed);
     CompressedReader compressed = new CompressedReader(metadata, lookup);
     ClusterContent content = new ClusterContent(metadata, compressed);
     CopyOnWrite copyOnWrite = new CopyOnWrite(metadata, content);
@@ -46,7 +46,8 @@ record Qcow2Parts(
     EntryChanges changes = new EntryChanges(metadata, lookup, l2Tables, freed, writeback);
     ZeroClusters zeroClusters = new ZeroClusters(metadata, lookup, content, changes);
     SpaceReservation reservation =
-        new SpaceReservation(metadata, lookup, content, writer, allocator, l2Tables, writeback);
+        new SpaceReservation(
+            metadata, lookup, content, writer, allocator, l2Tables, freed, writeback);
     Qcow2Resizer resizer =
         new Qcow2Resizer(
             metadata, allocator, content, lookup, writer, zeroClusters, freed, writeback);

@@ -61,10 +61,37 @@ final class Qcow2Resizer {
           BlockError.NOT_SUPPORTED, "qcow2 cannot be resized with preallocation " + preallocation);
     }
     long rounded = Alignment.up(length, SECTOR);
+    if (rounded != metadata.length()) {
+      requireSnapshotsKeepLength();
+    }
     if (rounded > metadata.length()) {
       grow(rounded);
     } else if (rounded < metadata.length()) {
       shrink(rounded);
+    }
+  }
+
+  /**
+   * Fails if a snapshot's disk would change its length, too: one that has none of its own. Other
+   * readers of version 2 look for none at all.
+   */
+  private void requireSnapshotsKeepLength() throws IOException {
+    Qcow2Header header = metadata.header();
+    if (header.snapshotCount() > 0 && !metadata.isVersion3()) {
+      throw new BlockException(
+          BlockError.NOT_SUPPORTED, "an image of version 2 with snapshots cannot be resized");
+    }
+    new SnapshotTable(metadata.file().name(), metadata.file(), header)
+        .forEach(Qcow2Resizer::requireDiskLength);
+  }
+
+  private static void requireDiskLength(SnapshotRecord snapshot) throws BlockException {
+    if (snapshot.diskLength() == SnapshotRecord.UNKNOWN) {
+      throw new BlockException(
+          BlockError.NOT_SUPPORTED,
+          "the image cannot be resized: its snapshot "
+              + snapshot.printable()
+              + " does not say how long its disk is");
     }
   }
 

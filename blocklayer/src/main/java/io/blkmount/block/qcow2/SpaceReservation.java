@@ -24,6 +24,7 @@ final class SpaceReservation {
   private final ClusterWriter writer;
   private final ClusterAllocator allocator;
   private final L2Tables l2Tables;
+  private final FreedClusters freed;
   private final MetadataWriteback writeback;
 
   SpaceReservation(
@@ -33,6 +34,7 @@ final class SpaceReservation {
       ClusterWriter writer,
       ClusterAllocator allocator,
       L2Tables l2Tables,
+      FreedClusters freed,
       MetadataWriteback writeback) {
     this.metadata = metadata;
     this.geometry = metadata.geometry();
@@ -41,6 +43,7 @@ final class SpaceReservation {
     this.writer = writer;
     this.allocator = allocator;
     this.l2Tables = l2Tables;
+    this.freed = freed;
     this.writeback = writeback;
   }
 
@@ -124,7 +127,9 @@ final class SpaceReservation {
     try {
       for (int i = 0; i < taken.clusterCount(); i++) {
         long hostOffset = taken.hostOffset() + ((long) i << geometry.clusterBits());
+        long before = slice.entry(firstIndex + i);
         slice.setEntry(firstIndex + i, L2Entry.zeroAllocated(hostOffset));
+        freed.addOf(before); // a reserve that a snapshot shares is none
       }
       metadata.l2Cache().markDirty(slice);
     } finally {

@@ -2,15 +2,21 @@
 package io.blkmount.block.qcow2;
 
 import io.blkmount.block.driver.Preallocation;
+import io.blkmount.block.driver.WriteFlags;
 import io.blkmount.block.testing.CrashInstance;
 import io.blkmount.block.testing.CrashJudge;
 import io.blkmount.block.testing.CrashLog;
 import io.blkmount.block.testing.CrashStates;
+import io.blkmount.block.testing.CrashStates.Judge;
 import io.blkmount.block.testing.GuestModel.Begin;
 import io.blkmount.block.testing.GuestModel.Verb;
+import io.blkmount.block.testing.MemoryInstance;
 import io.blkmount.block.testing.PagedBytes;
+import io.blkmount.block.testing.Qcow2Reader;
 import io.blkmount.block.testing.SectorPattern;
 import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -27,6 +33,9 @@ final class CrashRun {
   /** Who wrote the sectors of the backing file; above every request of a guest. */
   private static final long BACKING_GENERATION = 1L << 40;
 
+  /** Who wrote the sectors that a snapshot shares. */
+  private static final long SHARED_GENERATION = 1L << 41;
+
   private static final int ROUNDS = 8;
 
   private final ImageShape shape;
@@ -34,6 +43,7 @@ final class CrashRun {
   private final SplittableRandom random;
   private final AtomicInteger ids = new AtomicInteger();
   private final @Nullable PagedBytes backing;
+  private final PagedBytes start;
   private final CrashInstance host;
   private TestImage.Options options = TestImage.Options.DEFAULT;
   private Fault fault = image -> {};
@@ -53,7 +63,28 @@ final class CrashRun {
     this.seed = seed;
     this.random = new SplittableRandom(seed);
     this.backing = shape.hasBacking() ? backing(shape.backingLength()) : null;
-    this.host = new CrashInstance(shape.create(), hostAlignment);
+    this.start = start();
+    this.host = new CrashInstance(start.copy(), hostAlignment);
+  }
+
+  /** Returns an empty image, or one whose first half an internal snapshot shares. */
+  private PagedBytes start() {
+    PagedBytes empty = shape.create();
+    if (!shape.hasSnapshot()) {
+      return empty;
+    }
+    MemoryInstance file = MemoryInstance.file(empty, 1);
+    try (TestImage image = TestImage.open(file, backing)) {
+      ByteBuffer half = SectorPattern.sectors(0, sharedSectors(), SHARED_GENERATION);
+      image.io().write(0, half, WriteFlags.NONE);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+    return SnapshotImages.take(file.content(), backing, "first");
+  }
+
+  private int sharedSectors() {
+    return shape.hasSnapshot() ? shape.length() / SectorPattern.SECTOR / 2 : 0;
   }
 
   private static PagedBytes backing(int length) {
@@ -152,7 +183,11 @@ final class CrashRun {
   /** Judges what the disk would have left, and lets the driver work on with some of it. */
   CrashJudge judge(int states) {
     CrashJudge judge = newJudge();
-    CrashStates.replay(log(), new ReopeningJudge(judge, backing), seed, states);
+    Judge all = new ReopeningJudge(judge, backing);
+    if (shape.hasSnapshot()) {
+      all = new SnapshotJudge(all, start, below());
+    }
+    CrashStates.replay(log(), all, seed, states);
     return judge;
   }
 
@@ -165,12 +200,17 @@ final class CrashRun {
 
   private CrashJudge newJudge() {
     long[] initial = new long[shape.length() / SectorPattern.SECTOR];
-    if (backing == null) {
-      return new CrashJudge(initial, new PagedBytes(0)::read, SectorPattern.ZERO, seed);
+    if (backing != null) {
+      int held = Math.min(initial.length, shape.backingLength() / SectorPattern.SECTOR);
+      Arrays.fill(initial, 0, held, BACKING_GENERATION);
     }
-    int held = Math.min(initial.length, shape.backingLength() / SectorPattern.SECTOR);
-    Arrays.fill(initial, 0, held, BACKING_GENERATION);
-    return new CrashJudge(initial, backing::read, BACKING_GENERATION, seed);
+    Arrays.fill(initial, 0, sharedSectors(), SHARED_GENERATION);
+    long below = backing == null ? SectorPattern.ZERO : BACKING_GENERATION;
+    return new CrashJudge(initial, below(), below, seed);
+  }
+
+  private Qcow2Reader.Backing below() {
+    return (backing == null ? new PagedBytes(0) : backing)::read;
   }
 
   PagedBytes content() {

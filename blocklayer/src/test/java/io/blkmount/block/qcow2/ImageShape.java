@@ -20,8 +20,15 @@ import java.util.List;
  * @param refcountBits 16 in version 2
  * @param length of the disk in bytes
  * @param backingLength of a raw backing file in bytes, or {@link #NO_BACKING}
+ * @param hasSnapshot whether tests that fill the image take an internal snapshot of it then
  */
-record ImageShape(int version, int clusterSize, int refcountBits, int length, int backingLength) {
+record ImageShape(
+    int version,
+    int clusterSize,
+    int refcountBits,
+    int length,
+    int backingLength,
+    boolean hasSnapshot) {
   /** The image has no backing file. */
   static final int NO_BACKING = -1;
 
@@ -29,19 +36,23 @@ record ImageShape(int version, int clusterSize, int refcountBits, int length, in
   private static final String BACKING_NAME = "base.raw";
 
   static ImageShape of(int clusterSize, int length) {
-    return new ImageShape(3, clusterSize, 16, length, NO_BACKING);
+    return new ImageShape(3, clusterSize, 16, length, NO_BACKING, false);
   }
 
   ImageShape withVersion2() {
-    return new ImageShape(2, clusterSize, 16, length, backingLength);
+    return new ImageShape(2, clusterSize, 16, length, backingLength, hasSnapshot);
   }
 
   ImageShape withRefcountBits(int bits) {
-    return new ImageShape(version, clusterSize, bits, length, backingLength);
+    return new ImageShape(version, clusterSize, bits, length, backingLength, hasSnapshot);
   }
 
   ImageShape withBacking(int bytes) {
-    return new ImageShape(version, clusterSize, refcountBits, length, bytes);
+    return new ImageShape(version, clusterSize, refcountBits, length, bytes, hasSnapshot);
+  }
+
+  ImageShape withSnapshot() {
+    return new ImageShape(version, clusterSize, refcountBits, length, backingLength, true);
   }
 
   boolean hasBacking() {

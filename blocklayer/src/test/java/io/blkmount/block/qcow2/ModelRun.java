@@ -90,6 +90,12 @@ final class ModelRun {
     return all.flip();
   }
 
+  /** Leaves the disk as long as it is. */
+  ModelRun withoutResizing() {
+    resizes = MAX_RESIZES;
+    return this;
+  }
+
   ModelRun run(int steps) throws IOException {
     for (int i = 0; i < steps; i++) {
       step++;

@@ -27,6 +27,9 @@ record PreparedImage(
     run.discard(7 * cluster, 2 * cluster);
     run.write(40 * cluster + 7, 3 * cluster);
     PagedBytes content = run.finish();
+    if (shape.hasSnapshot()) {
+      content = SnapshotImages.take(content, run.backing(), "first");
+    }
     return new PreparedImage(shape, content, run.backing(), run.expected());
   }
 

@@ -39,7 +39,10 @@ final class Qcow2CrashTest {
         medium.withRefcountBits(64),
         large.withBacking(4 * MIB),
         large.withRefcountBits(1).withBacking(MIB + 512),
-        large.withVersion2().withBacking(4 * MIB));
+        large.withVersion2().withBacking(4 * MIB),
+        small.withSnapshot(),
+        medium.withRefcountBits(2).withBacking(3 * MIB).withSnapshot(),
+        large.withSnapshot());
   }
 
   @ParameterizedTest

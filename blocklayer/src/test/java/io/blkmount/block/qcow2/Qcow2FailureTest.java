@@ -22,7 +22,9 @@ final class Qcow2FailureTest {
             small.withRefcountBits(64).withBacking(128 << 10),
             small.withVersion2().withBacking(512 << 10),
             medium.withBacking((1 << 20) + 512),
-            medium.withVersion2())
+            medium.withVersion2(),
+            small.withSnapshot(),
+            medium.withRefcountBits(2).withBacking(1 << 20).withSnapshot())
         .flatMap(shape -> Stream.of(Request.values()).map(each -> Arguments.of(shape, each)));
   }
 

@@ -110,6 +110,31 @@ public record Qcow2Layout(
     return found;
   }
 
+  /**
+   * Returns the layout of what the first internal snapshot holds.
+   *
+   * @param image the whole image
+   */
+  public Qcow2Layout ofFirstSnapshot(PagedBytes image) {
+    ByteBuffer record = ByteBuffer.wrap(image.bytes(snapshotsOffset, 56));
+    long diskSize = record.getInt(36) >= 16 ? record.getLong(48) : size;
+    return new Qcow2Layout(
+        version,
+        clusterBits,
+        diskSize,
+        record.getLong(0),
+        record.getInt(8),
+        refcountTableOffset,
+        refcountTableClusters,
+        snapshotCount,
+        snapshotsOffset,
+        incompatible,
+        refcountOrder,
+        compressionType,
+        bitmapsOffset,
+        cryptOffset);
+  }
+
   private void requireSound() throws CorruptImageException {
     require(refcountOrder >= 0 && refcountOrder <= 6, "refcount_order " + refcountOrder);
     require((incompatible & ~KNOWN_INCOMPATIBLE) == 0, "unknown incompatible bits");

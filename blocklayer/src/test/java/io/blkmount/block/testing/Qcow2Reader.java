@@ -35,9 +35,18 @@ public final class Qcow2Reader {
    * @throws CorruptImageException if the header is wrong
    */
   public Qcow2Reader(PagedBytes image, Backing backing) throws CorruptImageException {
+    this(image, Qcow2Layout.parse(image), backing);
+  }
+
+  private Qcow2Reader(PagedBytes image, Qcow2Layout layout, Backing backing) {
     this.image = image;
-    this.layout = Qcow2Layout.parse(image);
+    this.layout = layout;
     this.backing = backing;
+  }
+
+  /** Returns a reader of the first internal snapshot. */
+  public Qcow2Reader firstSnapshot() {
+    return new Qcow2Reader(image, layout.ofFirstSnapshot(image), backing);
   }
 
   /** Returns the header. */
