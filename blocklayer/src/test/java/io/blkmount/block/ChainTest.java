@@ -147,6 +147,30 @@ final class ChainTest {
     }
   }
 
+  @Test
+  void internalSnapshotIsShownAndMayBeOverlaid() throws IOException {
+    byte[] base = rawBase("base.raw", LENGTH);
+    overlay("top.qcow2", "base.raw", "raw");
+    Path top = directory.resolve("top.qcow2");
+    QemuImg.io(top, "write -P 1 64k 64k");
+    QemuImg.img("snapshot", "-c", "day1", top);
+    QemuImg.io(top, "write -P 2 0 256k");
+    Arrays.fill(base, 64 << 10, 128 << 10, (byte) 1);
+    byte[] file = Files.readAllBytes(top);
+    OpenOptions day1 = options("top.qcow2").withImageOption("internal-snapshot", "day1");
+
+    try (BlockBackend disk = BlockLayer.open(day1.withReadOnly(true))) {
+      assertThat(read(disk, 0, LENGTH)).isEqualTo(ByteBuffer.wrap(base));
+    }
+    try (BlockBackend disk = BlockLayer.open(day1.withSnapshot(true))) {
+      disk.write(1000, Images.bytes(5, 1));
+      Images.bytes(5, 1).get(base, 1000, 5);
+      assertThat(read(disk, 0, LENGTH)).isEqualTo(ByteBuffer.wrap(base));
+    }
+
+    assertThat(Files.readAllBytes(top)).isEqualTo(file);
+  }
+
   @ParameterizedTest(name = "{0}")
   @ValueSource(strings = {"odd.raw", "top.qcow2"})
   void snapshotTakesWritesAndForgetsThem(String name) throws IOException {

@@ -53,8 +53,12 @@ record MountRequest(
       throw CommandFailure.usage("an image and a mount point are needed");
     }
     MountFlags flags = MountFlags.parse(options.values(Option.MOUNT_OPTIONS));
+    boolean keepsImage = options.has(Option.INTERNAL_SNAPSHOT) && !options.has(Option.SNAPSHOT);
     boolean readOnly =
-        options.has(Option.READ_ONLY) || options.has(Option.FORCE_SHARE) || flags.readOnly();
+        options.has(Option.READ_ONLY)
+            || options.has(Option.FORCE_SHARE)
+            || flags.readOnly()
+            || keepsImage;
     requireConsistent(options, readOnly);
     List<Image> images = new ArrayList<>();
     for (String operand : operands.subList(0, operands.size() - 1)) {
@@ -103,7 +107,11 @@ record MountRequest(
 
   private static OpenOptions with(CommandLineOptions options, OpenOptions base, boolean readOnly)
       throws CommandFailure {
-    return base.withReadOnly(readOnly)
+    String snapshot = options.value(Option.INTERNAL_SNAPSHOT);
+    OpenOptions shown =
+        snapshot == null ? base : base.withImageOption("internal-snapshot", snapshot);
+    return shown
+        .withReadOnly(readOnly)
         .withSnapshot(options.has(Option.SNAPSHOT))
         .withCopyOnRead(options.has(Option.COPY_ON_READ))
         .withCache(Choices.oneOf(options, Option.CACHE, CacheMode.WRITEBACK))

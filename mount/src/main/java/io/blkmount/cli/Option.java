@@ -21,6 +21,10 @@ enum Option {
       Section.IMAGE, "-r, --read-only", "never write, neither to the image nor through the mount"),
   SNAPSHOT(
       Section.IMAGE, "--snapshot", "writes go to a temporary overlay that is gone at the unmount"),
+  INTERNAL_SNAPSHOT(
+      Section.IMAGE,
+      "--internal-snapshot=ID",
+      "show, read-only, the snapshot inside the image that has this id or name"),
   COPY_ON_READ(
       Section.IMAGE, "--copy-on-read", "what is read from a backing file is stored in the image"),
   CACHE(

@@ -67,8 +67,20 @@ final class MountRequestTest {
                 .withResizable(true));
   }
 
+  @Test
+  void internalSnapshotIsAnOptionOfTheImage() throws CommandFailure {
+    MountRequest request = parse("--internal-snapshot", "day1", "--snapshot", "a", "m");
+
+    assertThat(request.readOnly()).isFalse();
+    assertThat(request.images().get(0).options())
+        .isEqualTo(
+            OpenOptions.of("/no/where/a")
+                .withImageOption("internal-snapshot", "day1")
+                .withSnapshot(true));
+  }
+
   @ParameterizedTest(name = "{0}")
-  @CsvSource({"-r a m", "-U a m", "'-o ro a m'", "'-o rw,ro a m'"})
+  @CsvSource({"-r a m", "-U a m", "'-o ro a m'", "'-o rw,ro a m'", "--internal-snapshot 1 a m"})
   void readOnlyHoldsForTheImageAndTheMount(String line) throws CommandFailure {
     MountRequest request = parse(line);
 

@@ -14,7 +14,7 @@ import org.jspecify.annotations.Nullable;
  *
  * @param image the file name, or null when {@code imageOptions} names it
  * @param imageOptions QEMU's dotted options ({@code driver}, {@code file.filename}, {@code
- *     backing.driver} and so on); empty for a plain name
+ *     backing.driver} and so on); often empty for a plain name
  * @param format driver name, or null to probe
  * @param readOnly never write
  * @param snapshot writes go to a temporary overlay that is gone at close
@@ -88,6 +88,29 @@ public record OpenOptions(
         DetectZeroesMode.OFF,
         false,
         false);
+  }
+
+  /**
+   * Returns these options with one more of QEMU's dotted options.
+   *
+   * @param key such as {@code internal-snapshot}
+   * @param value of it
+   */
+  public OpenOptions withImageOption(String key, String value) {
+    Map<String, String> more = new LinkedHashMap<>(imageOptions);
+    more.put(key, value);
+    return new OpenOptions(
+        image,
+        more,
+        format,
+        readOnly,
+        snapshot,
+        copyOnRead,
+        cache,
+        discard,
+        detectZeroes,
+        resizable,
+        forceShare);
   }
 
   /**
