@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.blkmount.block.crypto;
+
+import static io.blkmount.block.crypto.AesBlocks.BLOCK;
+import static io.blkmount.block.crypto.SectorCipher.SECTOR_SIZE;
+
+import java.util.Arrays;
+
+/** A key stream made by encrypting a big-endian counter that starts at the sector's IV. */
+final class CtrMode implements SectorMode {
+  private final AesBlocks blocks;
+  private final SectorIvs ivs;
+  private final byte[] counters = new byte[SectorWorker.CHUNK];
+
+  CtrMode(SecretBytes key, SectorIvs ivs) {
+    this.blocks = AesBlocks.each(key);
+    this.ivs = ivs;
+  }
+
+  @Override
+  public void encrypt(byte[] source, byte[] target, int length, long firstSector) {
+    byte[] vectors = ivs.of(firstSector, length / SECTOR_SIZE);
+    for (int at = 0; at < length; at += SECTOR_SIZE) {
+      count(at, vectors, at / SECTOR_SIZE * BLOCK);
+    }
+    blocks.encrypt(counters, target, 0, length);
+    Words.xor(target, 0, source, 0, length);
+  }
+
+  private void count(int offset, byte[] vectors, int vector) {
+    long high = Words.big(vectors, vector);
+    long low = Words.big(vectors, vector + Long.BYTES);
+    for (int at = offset; at < offset + SECTOR_SIZE; at += BLOCK) {
+      Words.putBig(counters, at, high);
+      Words.putBig(counters, at + Long.BYTES, low);
+      low++;
+      high += low == 0 ? 1 : 0;
+    }
+  }
+
+  /** The same: mixing the stream in again takes it out. */
+  @Override
+  public void decrypt(byte[] source, byte[] target, int length, long firstSector) {
+    encrypt(source, target, length, firstSector);
+  }
+
+  @Override
+  public void close() {
+    blocks.close();
+    ivs.close();
+    Arrays.fill(counters, (byte) 0);
+  }
+}
