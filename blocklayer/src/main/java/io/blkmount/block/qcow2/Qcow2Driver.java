@@ -2,6 +2,10 @@
 package io.blkmount.block.qcow2;
 
 import io.blkmount.block.driver.BlockDriver;
+import io.blkmount.block.driver.BlockIo;
+import io.blkmount.block.driver.CheckFinding;
+import io.blkmount.block.driver.CheckResult;
+import io.blkmount.block.driver.Checkable;
 import io.blkmount.block.driver.ChildOpener;
 import io.blkmount.block.driver.CreateOptions;
 import io.blkmount.block.driver.DriverInstance;
@@ -9,9 +13,10 @@ import io.blkmount.block.driver.DriverOptions;
 import io.blkmount.block.driver.ProbeInput;
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.util.function.Consumer;
 
 /** The format qcow2, versions 2 and 3. */
-public final class Qcow2Driver implements BlockDriver {
+public final class Qcow2Driver implements BlockDriver, Checkable {
   private final Alarm clock;
 
   /** Creates the driver; it has no state. */
@@ -50,5 +55,11 @@ public final class Qcow2Driver implements BlockDriver {
   @Override
   public void create(ChildOpener.Child file, CreateOptions options) throws IOException {
     Qcow2Creator.create(file, options);
+  }
+
+  @Override
+  public CheckResult check(String imageName, BlockIo file, Consumer<CheckFinding> findings)
+      throws IOException {
+    return Qcow2Check.check(imageName, file, findings);
   }
 }

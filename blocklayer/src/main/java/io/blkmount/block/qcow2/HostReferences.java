@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.blkmount.block.qcow2;
+
+import java.io.IOException;
+
+/** Counts how many structures of an image refer to each cluster of its file. */
+final class HostReferences {
+  private static final long NO_MARK = 0;
+
+  private final int clusterBits;
+  private final long fileLength;
+  private final CheckTally tally;
+  private final ClusterCounts counts;
+
+  HostReferences(CheckedImage image, CheckTally tally) {
+    this.clusterBits = image.clusterBits();
+    this.fileLength = image.fileLength();
+    this.tally = tally;
+    // What begins in the last cluster, off its boundary, may touch one more.
+    this.counts = new ClusterCounts(image.clusterCount() + 1);
+  }
+
+  ClusterCounts counts() {
+    return counts;
+  }
+
+  /**
+   * Returns whether a range, unless it is empty, ends in the file's last cluster or before: a file
+   * often ends inside its last cluster.
+   *
+   * @param offset in bytes, 0 to 2^61
+   * @param length in bytes, 0 to 2^61
+   */
+  boolean isInFile(long offset, long length) {
+    return length == 0 || offset + length - fileLength < 1L << clusterBits;
+  }
+
+  /**
+   * Counts references to a range if it is in the file.
+   *
+   * @param weight how many references
+   * @return whether it is
+   */
+  boolean add(long offset, long length, long weight) {
+    boolean isInFile = isInFile(offset, length);
+    if (isInFile) {
+      count(offset, length, weight, NO_MARK);
+    }
+    return isInFile;
+  }
+
+  /** Counts one reference to a range that belongs to one structure alone, or reports it. */
+  void own(String what, long offset, long length) {
+    if (isInFile(offset, length)) {
+      count(offset, length, 1, ClusterCounts.OWNED);
+    } else {
+      reportOutside(what, offset, length);
+    }
+  }
+
+  void reportOutside(String what, long offset, long length) {
+    tally.corruption(
+        1,
+        () ->
+            what
+                + " at host offset "
+                + HeaderRules.hex(offset)
+                + ": its "
+                + length
+                + " bytes end past the end of the file, "
+                + fileLength);
+  }
+
+  /** Counts the references to ranges of that kind, all of them in the file. */
+  void own(OverlappingRanges ranges) throws IOException {
+    ranges.forEachPiece(
+        1L << clusterBits,
+        (start, end, weight) -> count(start, end - start, weight, ClusterCounts.OWNED));
+  }
+
+  private void count(long offset, long length, long weight, long mark) {
+    if (length > 0) {
+      long last = (offset + length - 1) >>> clusterBits;
+      for (long cluster = offset >>> clusterBits; cluster <= last; cluster++) {
+        counts.add(cluster, weight);
+        if (mark != NO_MARK) {
+          counts.mark(cluster, mark);
+        }
+      }
+    }
+  }
+}

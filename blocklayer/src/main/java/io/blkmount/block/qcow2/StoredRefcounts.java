@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.blkmount.block.qcow2;
+
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import org.jspecify.annotations.Nullable;
+
+/** The refcounts as the file has them: the refcount table, in memory, and its blocks, on demand. */
+final class StoredRefcounts {
+  /** Bits 0 to 8 of a refcount table entry. */
+  private static final long RESERVED = 0x1ff;
+
+  private final CheckedImage image;
+  private final RootTable table;
+  private final RefcountWidth width;
+
+  private StoredRefcounts(CheckedImage image, RootTable table) {
+    this.image = image;
+    this.table = table;
+    this.width = new RefcountWidth(image.header().refcountOrder());
+  }
+
+  static StoredRefcounts read(CheckedImage image) throws IOException {
+    Qcow2Header header = image.header();
+    int entries = header.refcountTableClusters() << (header.clusterBits() - 3);
+    return new StoredRefcounts(
+        image, RootTable.read(image.file(), header.refcountTableOffset(), entries));
+  }
+
+  RefcountWidth width() {
+    return width;
+  }
+
+  int refcountsPerBlock() {
+    return width.perBytes(image.clusterSize());
+  }
+
+  /** Returns whether there is a way to the refcount of a cluster. */
+  boolean isKnown(long cluster) {
+    return isReadable(cluster / refcountsPerBlock());
+  }
+
+  /** Returns whether a block is where a block can be, or there is none, which means zeros. */
+  boolean isReadable(long block) {
+    return image.isClusterAligned(offset(block));
+  }
+
+  /** Returns a block in {@code buffer}, or null if all its refcounts are 0. */
+  @Nullable ByteBuffer read(long block, ByteBuffer buffer) throws IOException {
+    long offset = offset(block);
+    return offset == 0 || !isInFile(offset) ? null : image.read(offset, buffer);
+  }
+
+  private long offset(long block) {
+    return block >= table.entryCount() ? 0 : table.entry((int) block) & ~RESERVED;
+  }
+
+  private boolean isInFile(long offset) {
+    return offset >>> image.clusterBits() < image.clusterCount();
+  }
+
+  /** Marks the clusters of the file whose refcount is 1. */
+  void markSingles(ClusterCounts counts, ByteBuffer buffer) throws IOException {
+    int perBlock = refcountsPerBlock();
+    long end = image.clusterCount();
+    for (long first = 0; first < end; first += perBlock) {
+      long index = first / perBlock;
+      ByteBuffer block = isReadable(index) ? read(index, buffer) : null;
+      if (block != null) {
+        markSingles(counts, block, first, (int) Math.min(perBlock, end - first));
+      }
+    }
+  }
+
+  private void markSingles(ClusterCounts counts, ByteBuffer block, long first, int count) {
+    for (int i = 0; i < count; i++) {
+      if (width.get(block, i) == 1) {
+        counts.mark(first + i, ClusterCounts.SINGLE);
+      }
+    }
+  }
+
+  /**
+   * Returns whether the refcount of a cluster is 1. Asks the marks or, past the end of the file, a
+   * few bytes of a block: a file that was cut off has lost its data, not its refcounts.
+   */
+  boolean isSingle(long cluster, ClusterCounts counts) throws IOException {
+    if (cluster < image.clusterCount()) {
+      return counts.has(cluster, ClusterCounts.SINGLE);
+    }
+    long offset = offset(cluster / refcountsPerBlock());
+    if (offset == 0 || !isInFile(offset)) {
+      return false;
+    }
+    int index = (int) (cluster % refcountsPerBlock());
+    int perWord = width.perBytes(Long.BYTES);
+    long wordOffset = offset + (long) (index / perWord) * Long.BYTES;
+    return width.get(image.read(wordOffset, ByteBuffer.allocate(Long.BYTES)), index % perWord) == 1;
+  }
+
+  /** Counts the references to the blocks; to be called last, as nothing else may refer to them. */
+  void addReferences(HostReferences references, CheckTally tally) {
+    references.own("refcount table", table.hostOffset(), table.byteCount());
+    for (int i = 0; i < table.entryCount(); i++) {
+      if (table.entry(i) != 0) {
+        addBlock(i, table.entry(i), references, tally);
+      }
+    }
+  }
+
+  private void addBlock(int index, long entry, HostReferences references, CheckTally tally) {
+    if ((entry & RESERVED) != 0) {
+      tally.corruption(1, () -> name(index) + "reserved bits in " + HeaderRules.hex(entry));
+    }
+    long offset = entry & ~RESERVED;
+    if (!image.isClusterAligned(offset)) {
+      tally.corruption(
+          1, () -> name(index) + HeaderRules.hex(offset) + " is not on a cluster boundary");
+    } else if (!isInFile(offset)) {
+      tally.corruption(
+          1, () -> name(index) + HeaderRules.hex(offset) + " is past the end of the file");
+    } else if (offset != 0) {
+      references.add(offset, image.clusterSize(), 1);
+      long count = references.counts().count(offset >>> image.clusterBits());
+      if (count != 1) {
+        tally.corruption(
+            1,
+            () ->
+                name(index)
+                    + "the block at host offset "
+                    + HeaderRules.hex(offset)
+                    + " has "
+                    + count
+                    + " references");
+      }
+    }
+  }
+
+  private static String name(int index) {
+    return "refcount table entry " + index + ": ";
+  }
+}
