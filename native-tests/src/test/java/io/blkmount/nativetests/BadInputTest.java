@@ -100,11 +100,11 @@ final class BadInputTest {
   }
 
   @Test
-  void internalSnapshotsAreNotWrittenButRead() throws IOException {
+  void anInternalSnapshotThatIsNotThere() throws IOException {
     QemuImg.img("snapshot", "-c", "first", image);
 
-    requireRefused(image, "snapshot");
-    bench.mount("-r", image);
+    requireRefused(image, "second", "--internal-snapshot=second");
+    bench.mount("--internal-snapshot=first", image);
   }
 
   @Test
