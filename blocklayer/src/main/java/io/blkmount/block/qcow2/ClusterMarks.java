@@ -14,7 +14,7 @@ import java.util.Arrays;
  * <p>Asking takes no lock and sees every change that was complete when it began.
  *
  * <pre>
- * slot  | 61..3 cluster index | 2..0 mark |  or EMPTY, or REMOVED; searched from the cluster's own
+ * slot  | 62..5 cluster index | 4..0 mark |  or EMPTY, or REMOVED; searched from the cluster's own
  *                                            place on until an EMPTY one
  * </pre>
  */
@@ -22,7 +22,7 @@ final class ClusterMarks {
   /** The mark of a cluster that has none. */
   static final int NONE = -1;
 
-  private static final int MARK_BITS = 3;
+  private static final int MARK_BITS = 5;
   private static final int MARK_MASK = (1 << MARK_BITS) - 1;
 
   private static final long EMPTY = -1;
@@ -64,7 +64,7 @@ final class ClusterMarks {
   /**
    * Marks a cluster.
    *
-   * @param mark 0 to 7
+   * @param mark 0 to 31
    * @param whenMarked what it gets if it has a mark already
    */
   synchronized void put(long cluster, int mark, int whenMarked) {

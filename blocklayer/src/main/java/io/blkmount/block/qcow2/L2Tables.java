@@ -41,6 +41,7 @@ final class L2Tables {
   Slice pinForChange(long guestOffset) throws IOException {
     long l2Offset = require(metadata.geometry().l1Index(guestOffset));
     metadata.guard().requireArea(l2Offset, OverlapGuard.Area.L2_TABLE);
+    metadata.guard().requireNoSnapshots(l2Offset);
     return metadata.l2Cache().pin(l2Offset + metadata.geometry().sliceOffset(guestOffset));
   }
 
@@ -124,7 +125,7 @@ final class L2Tables {
       }
       metadata.l1().set(l1Index, L1Entry.of(l2Offset));
       if (old != 0 && old != l2Offset) {
-        metadata.guard().remove(old, clusterSize());
+        metadata.guard().remove(old, clusterSize(), OverlapGuard.Area.L2_TABLE);
         freed.add(old, clusterSize());
       }
       return true;

@@ -2,6 +2,8 @@
 package io.blkmount.block.qcow2;
 
 import io.blkmount.block.error.CorruptImageException;
+import java.util.EnumSet;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -12,14 +14,22 @@ final class OverlapGuard {
   /** What a cluster holds. */
   enum Area {
     HEADER("the header"),
+    CRYPTO_HEADER("the LUKS header"),
     L1_TABLE("the L1 table"),
     L2_TABLE("an L2 table"),
     REFCOUNT_TABLE("the refcount table"),
     REFCOUNT_BLOCK("a refcount block"),
     SNAPSHOT_TABLE("the snapshot table"),
     SNAPSHOT_L1_TABLE("the L1 table of a snapshot"),
+    SNAPSHOT_L2_TABLE("an L2 table of a snapshot"),
+    BITMAP_DIRECTORY("the bitmap directory"),
+    BITMAP_TABLE("the table of a bitmap"),
+    BITMAP_DATA("the data of a bitmap"),
     /** Claimed by two structures: nothing is written there. */
     CONTESTED("two metadata structures at once");
+
+    /** All but what is found out for each snapshot. */
+    static final Set<Area> CACHED = EnumSet.complementOf(EnumSet.of(SNAPSHOT_L2_TABLE));
 
     private static final Area[] ALL = values();
 
@@ -31,21 +41,51 @@ final class OverlapGuard {
   }
 
   private final int clusterBits;
+  private final Set<Area> guarded;
   private final ClusterMarks marks = new ClusterMarks();
 
   /** No marks, since snapshots and their tables can be very many. */
   private volatile HostRanges snapshotL1Tables = HostRanges.NONE;
 
+  /** Shared ones are the active disk's as well, and have its mark. */
+  private volatile HostRanges snapshotL2Tables = HostRanges.NONE;
+
   OverlapGuard(ClusterGeometry geometry) {
+    this(geometry, Area.CACHED);
+  }
+
+  /**
+   * Creates a guard that knows nothing yet.
+   *
+   * @param guarded what is looked at; of everything else it takes no note
+   */
+  OverlapGuard(ClusterGeometry geometry, Set<Area> guarded) {
     this.clusterBits = geometry.clusterBits();
+    this.guarded = EnumSet.noneOf(Area.class);
+    this.guarded.addAll(guarded);
+  }
+
+  /** Returns whether an area is looked at. */
+  boolean guards(Area area) {
+    return guarded.contains(area);
   }
 
   /** Notes that {@code length} bytes from {@code hostOffset} on hold metadata. */
   void add(long hostOffset, long length, Area area) {
-    if (length > 0) {
+    if (length > 0 && guards(area)) {
       long last = (hostOffset + length - 1) >>> clusterBits;
       for (long cluster = hostOffset >>> clusterBits; cluster <= last; cluster++) {
         marks.put(cluster, area.ordinal(), Area.CONTESTED.ordinal());
+      }
+    }
+  }
+
+  /** Forgets an area that has moved. */
+  void remove(long hostOffset, long length, Area area) {
+    if (length > 0 && guards(area)) {
+      long last = (hostOffset + length - 1) >>> clusterBits;
+      for (long cluster = hostOffset >>> clusterBits; cluster <= last; cluster++) {
+        marks.remove(cluster);
       }
     }
   }
@@ -56,17 +96,16 @@ final class OverlapGuard {
    * @param ranges of whole clusters
    */
   void snapshotL1Tables(HostRanges ranges) {
-    snapshotL1Tables = ranges;
+    snapshotL1Tables = guards(Area.SNAPSHOT_L1_TABLE) ? ranges : HostRanges.NONE;
   }
 
-  /** Forgets an area that has moved. */
-  void remove(long hostOffset, long length) {
-    if (length > 0) {
-      long last = (hostOffset + length - 1) >>> clusterBits;
-      for (long cluster = hostOffset >>> clusterBits; cluster <= last; cluster++) {
-        marks.remove(cluster);
-      }
-    }
+  /**
+   * Notes where the L2 tables of all snapshots are.
+   *
+   * @param ranges of whole clusters, those that the disk itself has, too, among them
+   */
+  void snapshotL2Tables(HostRanges ranges) {
+    snapshotL2Tables = guards(Area.SNAPSHOT_L2_TABLE) ? ranges : HostRanges.NONE;
   }
 
   /** Fails if guest data or a new table would go where metadata is; takes no lock. */
@@ -81,6 +120,9 @@ final class OverlapGuard {
     if (snapshotL1Tables.overlaps(hostOffset, length)) {
       throw overwrites(what, hostOffset, length, Area.SNAPSHOT_L1_TABLE);
     }
+    if (snapshotL2Tables.overlaps(hostOffset, length)) {
+      throw overwrites(what, hostOffset, length, Area.SNAPSHOT_L2_TABLE);
+    }
   }
 
   private static CorruptImageException overwrites(
@@ -89,11 +131,21 @@ final class OverlapGuard {
         what, hostOffset, "length " + length + " would overwrite " + area.text);
   }
 
+  /** Fails if the L2 table at {@code hostOffset}, which is about to be changed, is a snapshot's. */
+  void requireNoSnapshots(long hostOffset) throws CorruptImageException {
+    if (snapshotL2Tables.overlaps(hostOffset, 1)) {
+      throw new CorruptImageException(
+          "write of " + Area.L2_TABLE.text,
+          hostOffset,
+          "the cluster holds " + Area.SNAPSHOT_L2_TABLE.text);
+    }
+  }
+
   /** Fails if the cluster at {@code hostOffset} is not what is about to be written to it. */
   void requireArea(long hostOffset, Area area) throws CorruptImageException {
     boolean isSnapshots = snapshotL1Tables.overlaps(hostOffset, 1);
     Area found = isSnapshots ? Area.SNAPSHOT_L1_TABLE : area(hostOffset >>> clusterBits);
-    if (found != area) {
+    if (found != area && (found != null || guards(area))) {
       throw new CorruptImageException(
           "write of " + area.text,
           hostOffset,

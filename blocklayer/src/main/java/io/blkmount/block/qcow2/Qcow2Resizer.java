@@ -165,7 +165,7 @@ final class Qcow2Resizer {
     entries.writeTo(metadata.file());
     metadata.file().flush();
     new HeaderFields(metadata).switchL1Table(old, grown);
-    metadata.guard().remove(old.hostOffset(), old.byteCount());
+    metadata.guard().remove(old.hostOffset(), old.byteCount(), OverlapGuard.Area.L1_TABLE);
     metadata.guard().add(grown.hostOffset(), grown.byteCount(), OverlapGuard.Area.L1_TABLE);
     metadata.lock().lock();
     try {

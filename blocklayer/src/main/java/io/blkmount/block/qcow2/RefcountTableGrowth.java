@@ -126,7 +126,7 @@ final class RefcountTableGrowth {
   private void switchTo(RootTable table, RootTable old, Plan plan) {
     int bits = metadata.geometry().clusterBits();
     OverlapGuard guard = metadata.guard();
-    guard.remove(old.hostOffset(), old.byteCount());
+    guard.remove(old.hostOffset(), old.byteCount(), OverlapGuard.Area.REFCOUNT_TABLE);
     guard.add(table.hostOffset(), table.byteCount(), OverlapGuard.Area.REFCOUNT_TABLE);
     guard.add(plan.first << bits, (long) plan.blockCount << bits, OverlapGuard.Area.REFCOUNT_BLOCK);
     metadata.lock().lock();

@@ -41,9 +41,9 @@ class ClusterMarksTest {
   void lastClusterOfTheLargestFileCanBeMarked() {
     long last = (1L << 56 >>> 9) - 1;
 
-    marks.put(last, 7, 6);
+    marks.put(last, 31, 6);
 
-    assertThat(marks.get(last)).isEqualTo(7);
+    assertThat(marks.get(last)).isEqualTo(31);
     assertThat(marks.get(0)).isEqualTo(ClusterMarks.NONE);
   }
 
