@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.blkmount.block.request;
 
+import io.blkmount.block.driver.WriteObserver;
 import java.io.IOException;
 
 /**
@@ -13,16 +14,32 @@ final class LongChanges {
 
   private final Layer layer;
   private final FlushSequence flushes;
+  private final WriteObserver observer;
 
-  LongChanges(Layer layer, FlushSequence flushes) {
+  LongChanges(Layer layer, FlushSequence flushes, WriteObserver observer) {
     this.layer = layer;
     this.flushes = flushes;
+    this.observer = observer;
   }
 
   /** What is done with one piece. */
   interface Piece {
     /** Changes a piece that is tracked, and has its whole units to itself. */
     void change(long start, long stop) throws IOException;
+  }
+
+  /** Does {@link #inPieces} for a change of bytes: the observer is told of each piece. */
+  void observedInPieces(long offset, long end, Piece piece) throws IOException {
+    inPieces(
+        offset,
+        end,
+        (start, stop) -> {
+          try {
+            piece.change(start, stop);
+          } finally { // of a failure as well: some bytes may have changed
+            observer.changed(start, stop - start);
+          }
+        });
   }
 
   /**

@@ -9,6 +9,7 @@ import io.blkmount.block.driver.Extent;
 import io.blkmount.block.driver.Preallocation;
 import io.blkmount.block.driver.Support;
 import io.blkmount.block.driver.WriteFlags;
+import io.blkmount.block.driver.WriteObserver;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import org.jspecify.annotations.Nullable;
@@ -31,6 +32,7 @@ public final class RequestPipeline {
   private final SpaceReservation reservation;
   private final CopyOnRead copyOnRead;
   private final FlushSequence flushes;
+  private final WriteObserver observer;
   private final LongChanges changes;
 
   /**
@@ -53,7 +55,8 @@ public final class RequestPipeline {
     reservation = new SpaceReservation(layer, writer);
     copyOnRead = new CopyOnRead(layer, writer, zeroes);
     flushes = new FlushSequence(instance);
-    changes = new LongChanges(layer, flushes);
+    observer = instance instanceof WriteObserver follows ? follows : WriteObserver.NONE;
+    changes = new LongChanges(layer, flushes, observer);
   }
 
   /**
@@ -145,9 +148,19 @@ public final class RequestPipeline {
       if (options.beforeWrite() != null) {
         options.beforeWrite().check(offset, source);
       }
-      writer.write(offset, source, flags);
+      writeObserved(offset, end, source, flags);
     } finally {
       flushes.changeEnded();
+    }
+  }
+
+  /** The observer is told of a failure as well: some bytes may have changed. */
+  private void writeObserved(long offset, long end, ByteBuffer source, WriteFlags flags)
+      throws IOException {
+    try {
+      writer.write(offset, source, flags);
+    } finally {
+      observer.changed(offset, end - offset);
     }
   }
 
@@ -178,7 +191,7 @@ public final class RequestPipeline {
   }
 
   private void zero(long offset, long end, WriteFlags flags) throws IOException {
-    changes.inPieces(
+    changes.observedInPieces(
         offset,
         end,
         (start, stop) -> {
@@ -204,7 +217,7 @@ public final class RequestPipeline {
     if (options.discard() == DiscardMode.IGNORE || !discards.isNative()) {
       return;
     }
-    changes.inPieces(
+    changes.observedInPieces(
         offset,
         Math.min(end, instance.length()),
         (start, stop) -> discards.discard(start, Math.min(stop, instance.length())));
@@ -270,7 +283,8 @@ public final class RequestPipeline {
   public boolean looksAtRequests() {
     return options.copyOnRead()
         || options.detectZeroes() != DetectZeroesMode.OFF
-        || options.beforeWrite() != null;
+        || options.beforeWrite() != null
+        || observer.isWatching();
   }
 
   /**
