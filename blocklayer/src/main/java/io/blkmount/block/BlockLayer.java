@@ -5,7 +5,6 @@ import io.blkmount.block.backend.BackendOptions;
 import io.blkmount.block.backend.BlockBackend;
 import io.blkmount.block.bytes.HostName;
 import io.blkmount.block.driver.CreateOptions;
-import io.blkmount.block.driver.HostStored;
 import io.blkmount.block.graph.BackingChain;
 import io.blkmount.block.graph.BlockGraph;
 import io.blkmount.block.open.ImageCreator;
@@ -51,7 +50,6 @@ public final class BlockLayer {
 
   private static BlockBackend backend(OpenedImage opened, OpenOptions options) throws IOException {
     InstantSource clock = InstantSource.system();
-    HostStored file = opened.hostFile();
     String name = options.image();
     BackendOptions shown =
         new BackendOptions(
@@ -59,7 +57,7 @@ public final class BlockLayer {
             opened.image().driverName(),
             options.cache().flushAfterWrite(),
             options.resizable(),
-            file == null ? clock.millis() * 1_000_000L : file.modifiedNanos(),
+            opened.hostFile() == null ? clock.millis() * 1_000_000L : opened.modifiedNanos(),
             Lending.of(opened, options));
     BlockBackend disk = new BlockBackend(opened.graph(), opened.top(), shown, clock);
     long length = disk.length();

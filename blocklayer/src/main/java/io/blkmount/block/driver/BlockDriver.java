@@ -38,4 +38,17 @@ public interface BlockDriver {
     throw new BlockException(
         BlockError.NOT_SUPPORTED, "format " + name() + ": images cannot be created");
   }
+
+  /**
+   * Does {@link #create(ChildOpener.Child, CreateOptions)} for an image that may want more files.
+   *
+   * @param file where to
+   * @param options the shape of the image
+   * @param children makes and opens the files that the options name
+   * @throws IOException as above
+   */
+  default void create(ChildOpener.Child file, CreateOptions options, ChildOpener children)
+      throws IOException {
+    create(file, options);
+  }
 }

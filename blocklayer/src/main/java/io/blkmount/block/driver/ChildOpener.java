@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.blkmount.block.driver;
 
+import io.blkmount.block.error.BlockError;
+import io.blkmount.block.error.BlockException;
 import java.io.IOException;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Opens the children that a driver asks for by their role; the only way from a driver to a node.
@@ -16,6 +19,17 @@ public interface ChildOpener {
    * @throws IOException if it cannot be opened
    */
   Child open(ChildRole role) throws IOException;
+
+  /**
+   * Opens the child of the role {@code DATA}: the file in which an image keeps its guest data.
+   *
+   * @param name as the image spells it, decoded by {@code HostName}; null if it gives none
+   * @return as for {@link #open}
+   * @throws IOException if it cannot be opened, or nobody knows its name
+   */
+  default Child openData(@Nullable String name) throws IOException {
+    throw new BlockException(BlockError.NOT_SUPPORTED, "an external data file cannot be opened");
+  }
 
   /** A child as its driver sees it: byte I/O, plus what only owners of a file do. */
   interface Child extends BlockIo {

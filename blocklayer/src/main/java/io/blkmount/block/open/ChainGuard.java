@@ -53,6 +53,21 @@ final class ChainGuard {
     }
   }
 
+  /**
+   * Admits a data file, which nobody else of the chain may use: the guest would write to metadata.
+   *
+   * @throws BlockException with {@code LOOP} if it is the image itself or another file of the chain
+   */
+  void admitData(ImageReference file) throws IOException {
+    FileKey key = HostFiles.keyOf(file.path());
+    String before = key == null ? null : seen.putIfAbsent(key, file.path());
+    if (before != null) {
+      throw new BlockException(
+          BlockError.LOOP,
+          "it is already in use as the image \"" + HostName.printable(before) + '"');
+    }
+  }
+
   private BlockException loop(String before, String again) {
     List<String> names = new ArrayList<>();
     for (String name : seen.values()) {

@@ -92,11 +92,22 @@ public final class ImageCreator {
 
   private void write(CreateOptions options) throws IOException {
     try (BlockGraph graph = new BlockGraph()) {
-      LayerOpener layers = new LayerOpener(graph, DriverRegistry.STANDARD);
+      LayerOpener layers = new LayerOpener(graph, DriverRegistry.STANDARD, new ChainGuard());
       BlockNode file =
           layers.openFile(target.protocol(), target, SETTINGS, new OptionTree(Map.of()));
-      layers.create(format, file, options);
+      writeFormat(layers, file, options);
       file.pipeline().flush();
+    }
+  }
+
+  private void writeFormat(LayerOpener layers, BlockNode file, CreateOptions options)
+      throws IOException {
+    DataFileCreator data = new DataFileCreator(layers, target, options.backing(), SETTINGS);
+    try {
+      layers.create(format, file, options, data);
+    } catch (IOException | RuntimeException e) {
+      data.removeAfter(e);
+      throw e;
     }
   }
 

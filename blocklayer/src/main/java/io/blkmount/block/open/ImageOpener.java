@@ -22,7 +22,7 @@ public final class ImageOpener {
   private final LayerOpener layers;
 
   private ImageOpener(DriverRegistry drivers) {
-    layers = new LayerOpener(graph, drivers);
+    layers = new LayerOpener(graph, drivers, guard);
   }
 
   /**
@@ -120,20 +120,7 @@ public final class ImageOpener {
 
   private static BlockException failure(
       Layer overlay, String name, IOException cause, String folder) {
-    BlockError error = BlockException.errorOf(cause);
-    String reason = cause.getMessage();
-    if (error == BlockError.NOT_FOUND) {
-      reason = "no such file" + (name.startsWith("/") ? "" : " (looked in " + folder + ")");
-    }
-    return new BlockException(
-        error,
-        "cannot open backing file "
-            + quoted(name)
-            + " of "
-            + quoted(overlay.node().imageName())
-            + ": "
-            + reason,
-        cause);
+    return ChildFailure.of("backing file", name, overlay.node().imageName(), folder, cause);
   }
 
   private static String quoted(String name) {

@@ -6,6 +6,7 @@ import io.blkmount.block.error.BlockError;
 import io.blkmount.block.error.BlockException;
 import io.blkmount.block.file.HostFiles;
 import java.io.IOException;
+import java.util.List;
 import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 
@@ -86,6 +87,20 @@ public record ImageReference(String name, String protocol, String path) {
 
   private String besides(String other) {
     return other.startsWith("/") ? other : path.substring(0, path.lastIndexOf('/') + 1) + other;
+  }
+
+  /**
+   * Returns whether another file's path stays in the folder that this image lies in, or below it.
+   */
+  boolean isFolderOf(ImageReference other) {
+    String folder = absolute(path).substring(0, absolute(path).lastIndexOf('/') + 1);
+    String otherPath = absolute(other.path);
+    return otherPath.startsWith(folder)
+        && !List.of(otherPath.substring(folder.length()).split("/")).contains("..");
+  }
+
+  private static String absolute(String path) {
+    return path.startsWith("/") ? path : System.getProperty("user.dir") + '/' + path;
   }
 
   /** Returns the folder that the image lies in, absolute, for messages. */

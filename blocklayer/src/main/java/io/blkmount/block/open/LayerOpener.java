@@ -18,6 +18,7 @@ import io.blkmount.block.raw.RawDriver;
 import io.blkmount.block.request.PipelineOptions;
 import io.blkmount.block.request.RequestPipeline;
 import java.io.IOException;
+import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -27,12 +28,14 @@ import org.jspecify.annotations.Nullable;
 final class LayerOpener {
   private final BlockGraph graph;
   private final DriverRegistry drivers;
+  private final ChainGuard guard;
   private final FormatProbe probe;
 
   /** Creates an opener; what it opens is the graph's from the moment it is open. */
-  LayerOpener(BlockGraph graph, DriverRegistry drivers) {
+  LayerOpener(BlockGraph graph, DriverRegistry drivers, ChainGuard guard) {
     this.graph = graph;
     this.drivers = drivers;
+    this.guard = guard;
     this.probe = new FormatProbe(drivers.formats());
   }
 
@@ -58,7 +61,7 @@ final class LayerOpener {
     values.put("cache.direct", settings.direct() ? "on" : "off");
     values.put("force-share", settings.forceShare() ? "on" : "off");
     BlockDriver driver = drivers.protocol(protocol);
-    return open(new Opening(driver, reference, settings, values, null, false));
+    return open(new Opening(driver, reference, settings, values, null, null, false));
   }
 
   /** Opens the format on a host file that is open. */
@@ -68,13 +71,28 @@ final class LayerOpener {
     String format = layer.format();
     BlockDriver driver =
         format == null ? probe.probe(child, layer.reference()) : drivers.format(format);
+    OptionTree dataOptions = layer.own().takeChild(DataFileOpener.OPTION);
+    DataFileOpener data = new DataFileOpener(this, guard, layer.reference(), settings, dataOptions);
     Map<String, String> values = layer.own().left();
-    return open(new Opening(driver, layer.reference(), settings, values, child, format == null));
+    BlockNode node =
+        open(new Opening(driver, layer.reference(), settings, values, child, data, format == null));
+    data.requireUse();
+    return node;
   }
 
   /** Writes an empty image into a host file that is open. */
   void create(String format, BlockNode file, CreateOptions options) throws IOException {
     drivers.format(format).create(fileOf(file, true), options);
+  }
+
+  /**
+   * Writes an empty image into a host file that is open.
+   *
+   * @param children makes and opens what the image is stored in beside that file
+   */
+  void create(String format, BlockNode file, CreateOptions options, ChildOpener children)
+      throws IOException {
+    drivers.format(format).create(fileOf(file, true), options, children);
   }
 
   /** Returns the edge through which a format owns its file. */
@@ -128,6 +146,7 @@ final class LayerOpener {
    * One node that is about to be opened.
    *
    * @param file what the format is stored in, or null for a host file
+   * @param data opens an external data file; null for a host file
    * @param probed whether the driver was found by probing
    */
   private record Opening(
@@ -136,20 +155,37 @@ final class LayerOpener {
       NodeSettings settings,
       Map<String, String> values,
       @Nullable BlockChild file,
+      @Nullable DataFileOpener data,
       boolean probed) {
 
     ChildOpener children() {
-      return role -> {
-        if (file == null || role != ChildRole.FILE) {
-          throw new BlockException(
-              BlockError.NOT_SUPPORTED, "driver " + driver.name() + ": no child for " + role);
+      return new ChildOpener() {
+        @Override
+        public Child open(ChildRole role) throws IOException {
+          if (file == null || role != ChildRole.FILE) {
+            throw new BlockException(
+                BlockError.NOT_SUPPORTED, "driver " + driver.name() + ": no child for " + role);
+          }
+          return file;
         }
-        return file;
+
+        @Override
+        public Child openData(@Nullable String name) throws IOException {
+          return data == null ? ChildOpener.super.openData(name) : data.open(name);
+        }
       };
     }
 
     List<BlockChild> storage() {
-      return file == null ? List.of() : List.of(file);
+      List<BlockChild> children = new ArrayList<>();
+      if (file != null) {
+        children.add(file);
+      }
+      BlockChild second = data == null ? null : data.opened();
+      if (second != null) {
+        children.add(second);
+      }
+      return children;
     }
   }
 }

@@ -5,6 +5,7 @@ import io.blkmount.block.driver.HostStored;
 import io.blkmount.block.graph.BlockChild;
 import io.blkmount.block.graph.BlockGraph;
 import io.blkmount.block.graph.BlockNode;
+import java.io.IOException;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -27,5 +28,22 @@ public record OpenedImage(BlockGraph graph, BlockNode top, BlockNode image) {
       }
     }
     return null;
+  }
+
+  /**
+   * Returns when the image last changed, in nanoseconds since 1970: the latest modification of the
+   * files that it is stored in; 0 if it is in none.
+   *
+   * @throws IOException if the host does not answer
+   */
+  public long modifiedNanos() throws IOException {
+    HostStored own = hostFile();
+    long latest = own == null ? 0 : own.modifiedNanos();
+    for (BlockChild child : image.storage()) {
+      if (child.node().instance() instanceof HostStored file) {
+        latest = Math.max(latest, file.modifiedNanos());
+      }
+    }
+    return latest;
   }
 }

@@ -91,7 +91,7 @@ final class ClusterLookup {
   private long unallocatedIn(Slice slice, long guestOffset, long maxLength) {
     int index = geometry.indexInSlice(guestOffset);
     long entry = slice.entry(index);
-    if (L2Entry.kind(entry, metadata.isVersion3()) != L2Entry.Kind.UNALLOCATED) {
+    if (metadata.kind(entry) != L2Entry.Kind.UNALLOCATED) {
       return 0;
     }
     long clusters = clusterCount(slice, index, entry, guestOffset, maxLength);
@@ -141,7 +141,7 @@ final class ClusterLookup {
     if (inCluster + maxLength <= geometry.clusterSize()) {
       return 1;
     }
-    L2Entry.Kind kind = L2Entry.kind(entry, metadata.isVersion3());
+    L2Entry.Kind kind = metadata.kind(entry);
     return switch (kind) {
       case NORMAL, ZERO_ALLOCATED -> countStored(slice, index, entry, inCluster + maxLength);
       case UNALLOCATED, ZERO_PLAIN -> countUnstored(slice, index, kind, inCluster + maxLength);
@@ -151,11 +151,11 @@ final class ClusterLookup {
 
   private ClusterRun run(long entry, int clusters, long guestOffset, long maxLength)
       throws CorruptImageException {
-    L2Entry.Kind kind = L2Entry.kind(entry, metadata.isVersion3());
+    L2Entry.Kind kind = metadata.kind(entry);
     int inCluster = geometry.offsetInCluster(guestOffset);
     long hostOffset = Extent.NO_HOST_OFFSET;
+    requireSound(entry, kind, guestOffset);
     if (kind == L2Entry.Kind.NORMAL || kind == L2Entry.Kind.ZERO_ALLOCATED) {
-      requireSound(entry, kind);
       hostOffset = L2Entry.hostOffset(entry) + inCluster;
     }
     long length = Math.min(maxLength, ((long) clusters << geometry.clusterBits()) - inCluster);
@@ -165,9 +165,16 @@ final class ClusterLookup {
   /**
    * Checks where an entry points to.
    *
+   * @param guestOffset in the cluster that the entry maps
    * @throws CorruptImageException if no cluster can be there
    */
-  void requireSound(long entry, L2Entry.Kind kind) throws CorruptImageException {
+  void requireSound(long entry, L2Entry.Kind kind, long guestOffset) throws CorruptImageException {
+    if (kind == L2Entry.Kind.UNALLOCATED || kind == L2Entry.Kind.ZERO_PLAIN) {
+      return;
+    }
+    if (metadata.data().isExternal()) {
+      requireOwnPlace(entry, kind, geometry.clusterStart(guestOffset));
+    }
     if (kind == L2Entry.Kind.COMPRESSED) {
       return;
     }
@@ -181,6 +188,25 @@ final class ClusterLookup {
           "data cluster",
           hostOffset,
           "not a multiple of the cluster size " + geometry.clusterSize());
+    }
+  }
+
+  /** An entry that names another place would give the guest another cluster's bytes. */
+  private static void requireOwnPlace(long entry, L2Entry.Kind kind, long clusterStart)
+      throws CorruptImageException {
+    if (kind == L2Entry.Kind.COMPRESSED) {
+      throw new CorruptImageException(
+          "cluster of guest offset 0x"
+              + Long.toHexString(clusterStart)
+              + ": compressed, although the data lies in an external data file");
+    }
+    if (L2Entry.hostOffset(entry) != clusterStart) {
+      throw new CorruptImageException(
+          "data cluster",
+          L2Entry.hostOffset(entry),
+          "in the external data file only guest offset 0x"
+              + Long.toHexString(clusterStart)
+              + " is right");
     }
   }
 
@@ -201,8 +227,7 @@ final class ClusterLookup {
     if (kind == L2Entry.Kind.UNALLOCATED && limit > MANY_ENTRIES) {
       count += slice.zeroCount(index + count, limit - count);
     }
-    while (count < limit
-        && L2Entry.kind(slice.entry(index + count), metadata.isVersion3()) == kind) {
+    while (count < limit && metadata.kind(slice.entry(index + count)) == kind) {
       count++;
     }
     return count;

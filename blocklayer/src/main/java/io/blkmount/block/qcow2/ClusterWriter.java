@@ -13,7 +13,7 @@ final class ClusterWriter {
   private final ClusterGeometry geometry;
   private final ClusterLookup lookup;
   private final L2Tables l2Tables;
-  private final ClusterAllocator allocator;
+  private final DataClusters clusters;
   private final CopyOnWrite copyOnWrite;
   private final FreedClusters freed;
   private final MetadataWriteback writeback;
@@ -23,7 +23,7 @@ final class ClusterWriter {
       Metadata metadata,
       ClusterLookup lookup,
       L2Tables l2Tables,
-      ClusterAllocator allocator,
+      DataClusters clusters,
       CopyOnWrite copyOnWrite,
       FreedClusters freed,
       MetadataWriteback writeback) {
@@ -31,7 +31,7 @@ final class ClusterWriter {
     this.geometry = metadata.geometry();
     this.lookup = lookup;
     this.l2Tables = l2Tables;
-    this.allocator = allocator;
+    this.clusters = clusters;
     this.copyOnWrite = copyOnWrite;
     this.freed = freed;
     this.writeback = writeback;
@@ -53,15 +53,9 @@ final class ClusterWriter {
 
   private int overwrite(ClusterRun run, ByteBuffer source) throws IOException {
     int length = (int) run.length();
-    requireWritable(run.hostOffset(), length);
+    clusters.requireWritable(run.hostOffset(), length);
     copyOnWrite.writeData(run.hostOffset(), source, length);
     return length;
-  }
-
-  /** Checks host clusters that an entry names: no other structure's, and none the file lacks. */
-  private void requireWritable(long hostOffset, long length) throws IOException {
-    metadata.guard().requireFree("guest data", hostOffset, length);
-    metadata.requireInFile("guest data", hostOffset + length - 1);
   }
 
   /** Writes the start of a run into new host clusters; 0 if somebody else has just done that. */
@@ -69,8 +63,8 @@ final class ClusterWriter {
     long guestOffset = run.guestOffset();
     long end = Math.min(guestOffset + run.length(), geometry.sliceSpanEnd(guestOffset));
     long firstCluster = guestOffset >> geometry.clusterBits();
-    int clusters = (int) geometry.clustersTouched(guestOffset, end - guestOffset);
-    try (AllocationTracker.Reservation mine = tracker.reserve(firstCluster, clusters);
+    int count = (int) geometry.clustersTouched(guestOffset, end - guestOffset);
+    try (AllocationTracker.Reservation mine = tracker.reserve(firstCluster, count);
         Slice slice = l2Tables.pinForChange(guestOffset)) {
       long reservedEnd = (firstCluster + mine.clusterCount()) << geometry.clusterBits();
       long length = Math.min(end, reservedEnd) - guestOffset;
@@ -80,16 +74,16 @@ final class ClusterWriter {
   }
 
   private int place(Slice slice, ClusterRun run, ByteBuffer source) throws IOException {
-    int clusters = (int) geometry.clustersTouched(run.guestOffset(), run.length());
+    int count = (int) geometry.clustersTouched(run.guestOffset(), run.length());
     ClusterAllocator.Allocated target;
     int length;
     if (run.kind() == L2Entry.Kind.ZERO_ALLOCATED && run.copied()) {
-      requireWritable(run.hostOffset(), run.length());
-      HostRun reserve = new HostRun(geometry.clusterStart(run.hostOffset()), clusters);
+      clusters.requireWritable(run.hostOffset(), run.length());
+      HostRun reserve = new HostRun(geometry.clusterStart(run.hostOffset()), count);
       target = new ClusterAllocator.Allocated(reserve, false);
       length = fill(run, target, source);
     } else {
-      target = allocator.allocate(clusters);
+      target = clusters.allocate(run.guestOffset(), count);
       length = fillOrGiveBack(run, target, source);
     }
     link(slice, geometry.indexInSlice(run.guestOffset()), target.run());
@@ -102,7 +96,7 @@ final class ClusterWriter {
       return fill(run, taken, source);
     } catch (IOException | RuntimeException | Error e) {
       try {
-        allocator.giveBack(taken.run());
+        clusters.giveBack(taken.run());
       } catch (IOException suppressed) {
         e.addSuppressed(suppressed);
       }
@@ -139,6 +133,6 @@ final class ClusterWriter {
   }
 
   private boolean isCompressed(long entry) {
-    return L2Entry.kind(entry, metadata.isVersion3()) == L2Entry.Kind.COMPRESSED;
+    return metadata.kind(entry) == L2Entry.Kind.COMPRESSED;
   }
 }

@@ -42,13 +42,13 @@ final class CopyOnWrite {
     long hostOffset = taken.run().hostOffset();
     int head = geometry.offsetInCluster(guestOffset);
     int used = head + length;
-    int tail = (int) (geometry.clusterEnd(used) - used);
+    int tail = tailLength(guestOffset + length, (int) (geometry.clusterEnd(used) - used));
     boolean edgesAreZero =
         taken.readsZero() && content.readsZero(before, geometry.clusterStart(guestOffset));
     if (head + tail == 0 || edgesAreZero) {
       writeData(hostOffset + head, source, length);
     } else if (used + tail <= MAX_MERGED) {
-      writeMerged(before, taken, source, length);
+      writeMerged(before, taken, source, length, tail);
     } else {
       writeEdge(before, guestOffset - head, hostOffset, head);
       writeData(hostOffset + head, source, length);
@@ -56,23 +56,31 @@ final class CopyOnWrite {
     }
   }
 
+  /** An external data file never becomes longer than the disk. */
+  private int tailLength(long guestEnd, int inCluster) {
+    if (!metadata.data().isExternal()) {
+      return inCluster;
+    }
+    return (int) Math.max(0, Math.min(inCluster, metadata.length() - guestEnd));
+  }
+
   /** Writes the first {@code length} bytes of {@code source} and moves it on. */
   void writeData(long hostOffset, ByteBuffer source, int length) throws IOException {
     int limit = source.limit();
     source.limit(source.position() + length);
     try {
-      metadata.file().write(hostOffset, source, WriteFlags.NONE);
+      metadata.data().file().write(hostOffset, source, WriteFlags.NONE);
     } finally {
       source.limit(limit);
     }
   }
 
   private void writeMerged(
-      ClusterRun before, ClusterAllocator.Allocated taken, ByteBuffer source, int length)
+      ClusterRun before, ClusterAllocator.Allocated taken, ByteBuffer source, int length, int tail)
       throws IOException {
     int head = geometry.offsetInCluster(before.guestOffset());
     int used = head + length;
-    try (BouncePool.Bounce bounce = BouncePool.take((int) geometry.clusterEnd(used))) {
+    try (BouncePool.Bounce bounce = BouncePool.take(used + tail)) {
       ByteBuffer merged = bounce.buffer();
       readEdges(before, merged, head, used);
       merged.clear();
@@ -81,7 +89,7 @@ final class CopyOnWrite {
         return;
       }
       merged.put(head, source, source.position(), length);
-      metadata.file().write(taken.run().hostOffset(), merged, WriteFlags.NONE);
+      metadata.data().file().write(taken.run().hostOffset(), merged, WriteFlags.NONE);
     }
     source.position(source.position() + length);
   }
@@ -119,7 +127,7 @@ final class CopyOnWrite {
     if (length > 0) {
       try (BouncePool.Bounce bounce = BouncePool.take(length)) {
         content.read(before, guestOffset, bounce.buffer());
-        metadata.file().write(hostOffset, bounce.buffer().flip(), WriteFlags.NONE);
+        metadata.data().file().write(hostOffset, bounce.buffer().flip(), WriteFlags.NONE);
       }
     }
   }

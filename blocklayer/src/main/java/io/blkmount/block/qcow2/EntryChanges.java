@@ -32,7 +32,7 @@ final class EntryChanges {
 
   /** What becomes of an entry; returns the same entry to leave it. */
   interface Change {
-    long apply(long entry, L2Entry.Kind kind);
+    long apply(long entry, L2Entry.Kind kind, long guestOffset);
   }
 
   /**
@@ -60,29 +60,34 @@ final class EntryChanges {
   }
 
   private void applyInSlice(long guestOffset, long guestEnd, Change change) throws IOException {
+    DataHoles holes = new DataHoles(metadata.data());
     try (Slice slice = l2Tables.pinForChange(guestOffset)) {
-      int first = geometry.indexInSlice(guestOffset);
-      int count = (int) ((guestEnd - guestOffset) >> geometry.clusterBits());
       metadata.lock().lock();
       try {
-        for (int index = first; index < first + count; index++) {
-          applyTo(slice, index, change);
+        for (long at = guestOffset; at < guestEnd; at += geometry.clusterSize()) {
+          applyTo(slice, at, change, holes);
         }
       } finally {
         metadata.lock().unlock();
       }
     }
+    holes.punch();
   }
 
-  private void applyTo(Slice slice, int index, Change change) throws CorruptImageException {
+  private void applyTo(Slice slice, long guestOffset, Change change, DataHoles holes)
+      throws CorruptImageException {
+    int index = geometry.indexInSlice(guestOffset);
     long before = slice.entry(index);
-    L2Entry.Kind kind = L2Entry.kind(before, metadata.isVersion3());
-    long after = change.apply(before, kind);
+    L2Entry.Kind kind = metadata.kind(before);
+    long after = change.apply(before, kind, guestOffset);
     if (after != before) {
-      lookup.requireSound(before, kind);
+      lookup.requireSound(before, kind, guestOffset);
       slice.setEntry(index, after);
-      if (L2Entry.hostOffset(after) == 0) {
+      if (!L2Entry.hasHostCluster(metadata.kind(after))) {
         freed.addOf(before);
+        if (L2Entry.hasHostCluster(kind)) {
+          holes.add(L2Entry.hostOffset(before), geometry.clusterSize());
+        }
       }
       metadata.l2Cache().markDirty(slice);
     }

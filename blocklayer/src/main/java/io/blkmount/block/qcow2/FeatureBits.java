@@ -67,6 +67,11 @@ final class FeatureBits {
 
   private FeatureBits() {}
 
+  /** Returns whether the external data file has to be the disk, byte for byte, at any time. */
+  static boolean hasRawData(Qcow2Header header) {
+    return (header.autoclearFeatures() & RAW_EXTERNAL_DATA) != 0;
+  }
+
   /** Returns the names to write into a new image, in the order in which QEMU writes them. */
   static Map<Feature, String> names() {
     Map<Feature, String> names = new LinkedHashMap<>();

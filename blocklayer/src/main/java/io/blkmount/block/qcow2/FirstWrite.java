@@ -4,16 +4,18 @@ package io.blkmount.block.qcow2;
 import java.io.IOException;
 
 /**
- * Clears the autoclear features before anything is written: whoever set them must see that somebody
- * who does not know them has changed the image.
+ * Clears the autoclear features that writes do not keep true, before anything is written: whoever
+ * set them must see that somebody who does not know them has changed the image.
  */
 final class FirstWrite {
   private final Metadata metadata;
+  private final long kept;
   private volatile boolean done;
 
   FirstWrite(Metadata metadata) {
     this.metadata = metadata;
-    this.done = !metadata.isVersion3() || metadata.header().autoclearFeatures() == 0;
+    this.kept = metadata.header().autoclearFeatures() & FeatureBits.RAW_EXTERNAL_DATA;
+    this.done = !metadata.isVersion3() || metadata.header().autoclearFeatures() == kept;
   }
 
   /** Does it, durably, if it has not been done. */
@@ -25,7 +27,7 @@ final class FirstWrite {
 
   private synchronized void clear() throws IOException {
     if (!done) {
-      new HeaderFields(metadata).writeAutoclear(0);
+      new HeaderFields(metadata).writeAutoclear(kept);
       metadata.file().flush();
       done = true;
     }

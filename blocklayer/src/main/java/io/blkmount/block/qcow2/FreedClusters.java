@@ -74,7 +74,10 @@ final class FreedClusters {
 
   /** Does {@link #add} for the host clusters of an L2 entry that was overwritten, if it had any. */
   void addOf(long entry) {
-    switch (L2Entry.kind(entry, metadata.isVersion3())) {
+    if (metadata.data().isExternal()) {
+      return; // clusters of the data file have no refcounts
+    }
+    switch (metadata.kind(entry)) {
       case NORMAL, ZERO_ALLOCATED ->
           add(L2Entry.hostOffset(entry), metadata.geometry().clusterSize());
       case COMPRESSED -> {

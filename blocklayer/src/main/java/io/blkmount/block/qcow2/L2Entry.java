@@ -40,14 +40,30 @@ final class L2Entry {
    * @param zeroFlagKnown whether bit 0 has a meaning: version 3
    */
   static Kind kind(long entry, boolean zeroFlagKnown) {
+    return kind(entry, zeroFlagKnown, hostOffset(entry) != 0);
+  }
+
+  /**
+   * Returns the kind of an entry of an image with an external data file, whose first cluster is as
+   * good as any other: there offset 0 is one if COPIED is set.
+   */
+  static Kind externalKind(long entry) {
+    return kind(entry, true, hostOffset(entry) != 0 || isCopied(entry));
+  }
+
+  private static Kind kind(long entry, boolean zeroFlagKnown, boolean hasHostCluster) {
     if ((entry & COMPRESSED) != 0) {
       return Kind.COMPRESSED;
     }
-    boolean hasHostCluster = hostOffset(entry) != 0;
     if (zeroFlagKnown && (entry & ZERO_ENTRY) != 0) {
       return hasHostCluster ? Kind.ZERO_ALLOCATED : Kind.ZERO_PLAIN;
     }
     return hasHostCluster ? Kind.NORMAL : Kind.UNALLOCATED;
+  }
+
+  /** Returns whether an entry of a kind names a host cluster of its own. */
+  static boolean hasHostCluster(Kind kind) {
+    return kind == Kind.NORMAL || kind == Kind.ZERO_ALLOCATED;
   }
 
   /** Returns whether a standard entry has bits above its offset that mean nothing. */

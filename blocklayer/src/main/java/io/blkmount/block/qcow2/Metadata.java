@@ -13,6 +13,7 @@ import java.util.concurrent.locks.ReentrantLock;
  */
 final class Metadata {
   private final ChildOpener.Child file;
+  private final GuestData data;
   private final Qcow2Header header;
   private final ClusterGeometry geometry;
   private final RefcountWidth refcountWidth;
@@ -29,11 +30,13 @@ final class Metadata {
 
   Metadata(
       ChildOpener.Child file,
+      GuestData data,
       Qcow2Header header,
       RootTable l1,
       RootTable refcountTable,
       Qcow2Options options) {
     this.file = file;
+    this.data = data;
     this.header = header;
     this.geometry = new ClusterGeometry(header.clusterBits());
     this.refcountWidth = new RefcountWidth(header.refcountOrder());
@@ -55,8 +58,19 @@ final class Metadata {
     this.length = header.length();
   }
 
+  /** Returns the image file, which holds the metadata. */
   ChildOpener.Child file() {
     return file;
+  }
+
+  /** Returns where guest data is stored. */
+  GuestData data() {
+    return data;
+  }
+
+  /** Returns the kind of an L2 entry of this image. */
+  L2Entry.Kind kind(long entry) {
+    return data.isExternal() ? L2Entry.externalKind(entry) : L2Entry.kind(entry, isVersion3());
   }
 
   /**

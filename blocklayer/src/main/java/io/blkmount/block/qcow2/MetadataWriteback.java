@@ -57,6 +57,7 @@ final class MetadataWriteback {
     try {
       if (!writeChanges()) {
         metadata.file().flush();
+        metadata.data().flush();
       }
     } finally {
       lock.unlock();
@@ -159,6 +160,7 @@ final class MetadataWriteback {
   private void write(Snapshot snapshot) throws IOException {
     snapshot.refcounts.writeTo(metadata.file());
     metadata.file().flush();
+    metadata.data().flush();
     if (!snapshot.refcountTable.isEmpty()) {
       snapshot.refcountTable.requireArea(metadata.guard(), OverlapGuard.Area.REFCOUNT_TABLE);
       snapshot.refcountTable.writeTo(metadata.file());

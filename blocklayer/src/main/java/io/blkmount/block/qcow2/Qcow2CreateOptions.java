@@ -20,15 +20,25 @@ import org.jspecify.annotations.Nullable;
  * @param refcountOrder 0 to 6
  * @param lazyRefcounts whether refcounts may lag behind
  * @param compressionType of {@link Qcow2Header}
+ * @param dataFile name of the file that guest data is stored in; null for the image file
+ * @param rawData whether that file is the disk, byte for byte, at any time
  */
 record Qcow2CreateOptions(
-    int version, int clusterBits, int refcountOrder, boolean lazyRefcounts, int compressionType) {
+    int version,
+    int clusterBits,
+    int refcountOrder,
+    boolean lazyRefcounts,
+    int compressionType,
+    @Nullable String dataFile,
+    boolean rawData) {
   static final String COMPAT = "compat";
   static final String CLUSTER_SIZE = "cluster_size";
   static final String REFCOUNT_BITS = "refcount_bits";
   static final String LAZY_REFCOUNTS = "lazy_refcounts";
   static final String COMPRESSION_TYPE = "compression_type";
   static final String PREALLOCATION = "preallocation";
+  static final String DATA_FILE = "data_file";
+  static final String DATA_FILE_RAW = "data_file_raw";
 
   private static final Map<String, Integer> VERSIONS =
       Map.of("0.10", 2, "v2", 2, "1.1", 3, "v3", 3);
@@ -39,12 +49,11 @@ record Qcow2CreateOptions(
 
   /** QEMU's switches for what we do not create; off is what we do anyway. */
   private static final List<String> ONLY_OFF =
-      List.of(PREALLOCATION, "extended_l2", "encryption", "data_file_raw", "nocow");
+      List.of(PREALLOCATION, "extended_l2", "encryption", "nocow");
 
   /** QEMU's options for what we do not create. */
   private static final List<String> NOT_SUPPORTED =
       List.of(
-          "data_file",
           "extent_size_hint",
           "encrypt.format",
           "encrypt.key-secret",
@@ -70,8 +79,11 @@ record Qcow2CreateOptions(
             clusterBits(rest.remove(CLUSTER_SIZE)),
             refcountOrder(rest.remove(REFCOUNT_BITS)),
             isOn(rest, LAZY_REFCOUNTS),
-            choice(rest, COMPRESSION_TYPE, COMPRESSION_TYPES, Qcow2Header.COMPRESSION_ZLIB));
+            choice(rest, COMPRESSION_TYPE, COMPRESSION_TYPES, Qcow2Header.COMPRESSION_ZLIB),
+            rest.remove(DATA_FILE),
+            isOn(rest, DATA_FILE_RAW));
     refuseUnsupported(rest);
+    options.requireDataFile();
     options.requireVersion3();
     return options;
   }
@@ -128,12 +140,22 @@ record Qcow2CreateOptions(
     }
   }
 
+  private void requireDataFile() throws BlockException {
+    if (rawData && dataFile == null) {
+      throw invalid(DATA_FILE_RAW, DATA_FILE + " is needed");
+    }
+    if (dataFile != null && (dataFile.isEmpty() || dataFile.indexOf('\0') >= 0)) {
+      throw invalid(DATA_FILE, "a name without NUL is needed");
+    }
+  }
+
   private void requireVersion3() throws BlockException {
     if (version >= 3) {
       return;
     }
     requireVersion3(REFCOUNT_BITS, refcountOrder != Qcow2Header.V2_REFCOUNT_ORDER);
     requireVersion3(LAZY_REFCOUNTS, lazyRefcounts);
+    requireVersion3(DATA_FILE, dataFile != null);
     requireVersion3(COMPRESSION_TYPE, compressionType != Qcow2Header.COMPRESSION_ZLIB);
   }
 

@@ -5,7 +5,9 @@ import io.blkmount.block.bytes.Alignment;
 import io.blkmount.block.bytes.HostName;
 import io.blkmount.block.driver.BackingReference;
 import io.blkmount.block.driver.ChildOpener;
+import io.blkmount.block.driver.ChildRole;
 import io.blkmount.block.driver.CreateOptions;
+import io.blkmount.block.driver.DriverOptions;
 import io.blkmount.block.driver.Preallocation;
 import io.blkmount.block.driver.WriteFlags;
 import io.blkmount.block.error.BlockError;
@@ -30,8 +32,10 @@ final class Qcow2Creator {
   private final byte @Nullable [] backingName;
   private final HeaderExtensions extensions;
   private final EmptyImageLayout layout;
+  private final ChildOpener.@Nullable Child data;
 
-  private Qcow2Creator(ChildOpener.Child file, CreateOptions options) throws IOException {
+  private Qcow2Creator(ChildOpener.Child file, CreateOptions options, ChildOpener children)
+      throws IOException {
     this.file = file;
     this.shape = Qcow2CreateOptions.parse(options.values());
     this.length = wholeSectors(options.length());
@@ -40,6 +44,8 @@ final class Qcow2Creator {
     requireFirstClusterHolds();
     this.layout = EmptyImageLayout.of(shape.clusterBits(), shape.refcountOrder(), l1EntryCount());
     requireSpace();
+    this.data = shape.dataFile() == null ? null : children.openData(shape.dataFile());
+    requireDataSpace();
   }
 
   /**
@@ -48,20 +54,64 @@ final class Qcow2Creator {
    *
    * @param file whatever was in it is gone afterwards
    * @param options by qemu-img's names; the length is rounded up to 512 bytes
+   * @param children makes and opens the external data file, if the options name one
    * @throws BlockException {@code INVALID} or {@code NOT_SUPPORTED} for an option, {@code TOO_BIG}
    *     for a disk that the cluster size cannot map, {@code NAME_TOO_LONG} for a backing name,
    *     {@code NO_SPACE} for a device that is too small
    */
+  static void create(ChildOpener.Child file, CreateOptions options, ChildOpener children)
+      throws IOException {
+    new Qcow2Creator(file, options, children).write();
+  }
+
+  /** Does {@link #create} for an image that is stored in one file. */
   static void create(ChildOpener.Child file, CreateOptions options) throws IOException {
-    new Qcow2Creator(file, options).write();
+    create(file, options, role -> file);
   }
 
   private void write() throws IOException {
     clear();
     writeRefcounts();
     file.flush();
+    if (data == null) {
+      writeHeader();
+    } else {
+      writeWithData(data);
+    }
+  }
+
+  private void writeHeader() throws IOException {
     writeFirstCluster();
     file.flush();
+  }
+
+  /** A raw data file is mapped from end to end, as QEMU does it: the image is opened for that. */
+  private void writeWithData(ChildOpener.Child dataFile) throws IOException {
+    if (dataFile.support().growable()) {
+      dataFile.truncate(length, Preallocation.OFF);
+    }
+    dataFile.flush();
+    writeHeader();
+    if (shape.rawData()) {
+      DriverOptions options = new DriverOptions(file.name(), true, Map.of());
+      try (Qcow2Image image =
+          new Qcow2Opener(options, new Opened(file, dataFile)).open(Alarm.SYSTEM)) {
+        image.mapData();
+      }
+    }
+  }
+
+  /** The files of the new image. */
+  private record Opened(Child file, Child data) implements ChildOpener {
+    @Override
+    public Child open(ChildRole role) {
+      return file;
+    }
+
+    @Override
+    public Child openData(@Nullable String name) {
+      return data;
+    }
   }
 
   /** An old header must be gone for good before the tables that it points to are overwritten. */
@@ -114,9 +164,10 @@ final class Qcow2Creator {
         layout.refcountTableClusters(),
         0,
         0,
-        isZlib ? 0 : FeatureBits.COMPRESSION_TYPE,
+        (isZlib ? 0 : FeatureBits.COMPRESSION_TYPE)
+            | (shape.dataFile() == null ? 0 : FeatureBits.EXTERNAL_DATA_FILE),
         shape.lazyRefcounts() ? FeatureBits.LAZY_REFCOUNTS : 0,
-        0,
+        shape.rawData() ? FeatureBits.RAW_EXTERNAL_DATA : 0,
         shape.refcountOrder(),
         headerLength(),
         shape.compressionType());
@@ -149,6 +200,9 @@ final class Qcow2Creator {
     if (backing == null) {
       return null;
     }
+    if (shape.rawData()) {
+      throw fault(BlockError.INVALID, "a backing file does not go together with a raw data file");
+    }
     byte[] name = HostName.encode(backing.name());
     if (name.length == 0 || backing.name().indexOf('\0') >= 0) {
       throw fault(BlockError.INVALID, "a backing file needs a name without NUL");
@@ -163,11 +217,12 @@ final class Qcow2Creator {
       requireNameLength(
           HostName.encode(format), ExtensionReader.MAX_BACKING_FORMAT, "the backing format's name");
     }
-    HeaderExtensions bare = new HeaderExtensions(format, null, null, Map.of(), null, List.of());
+    String dataFile = shape.dataFile();
+    HeaderExtensions bare = new HeaderExtensions(format, dataFile, null, Map.of(), null, List.of());
     int end = headerLength() + bare.encodedLength() - HeaderExtensions.RECORD_HEAD;
     boolean withNames = shape.version() >= 3 && clusterSize() - end >= FEATURE_NAMES_NEED;
     Map<Feature, String> names = withNames ? FeatureBits.names() : Map.of();
-    return new HeaderExtensions(format, null, null, names, null, List.of());
+    return new HeaderExtensions(format, dataFile, null, names, null, List.of());
   }
 
   private void requireNameLength(byte[] name, int limit, String what) throws BlockException {
@@ -180,6 +235,11 @@ final class Qcow2Creator {
 
   private void requireFirstClusterHolds() throws BlockException {
     int nameAt = headerLength() + extensions.encodedLength();
+    if (nameAt > clusterSize()) {
+      throw fault(
+          BlockError.NAME_TOO_LONG,
+          "the data file's name does not fit into a cluster of " + clusterSize() + " bytes");
+    }
     if (backingName != null && nameAt + backingName.length > clusterSize()) {
       throw fault(
           BlockError.NAME_TOO_LONG,
@@ -199,6 +259,14 @@ final class Qcow2Creator {
           BlockError.NO_SPACE,
           String.format(
               "the empty image needs %d bytes, there are %d", layout.fileLength(), available));
+    }
+  }
+
+  private void requireDataSpace() throws IOException {
+    if (data != null && !data.support().growable() && data.length() < length) {
+      throw fault(
+          BlockError.NO_SPACE,
+          String.format("the data file needs %d bytes, there are %d", length, data.length()));
     }
   }
 

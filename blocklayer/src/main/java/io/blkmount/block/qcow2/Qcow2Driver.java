@@ -62,4 +62,10 @@ public final class Qcow2Driver implements BlockDriver, Checkable {
       throws IOException {
     return Qcow2Check.check(imageName, file, findings);
   }
+
+  @Override
+  public void create(ChildOpener.Child file, CreateOptions options, ChildOpener children)
+      throws IOException {
+    Qcow2Creator.create(file, options, children);
+  }
 }

@@ -6,6 +6,7 @@ import io.blkmount.block.driver.Backed;
 import io.blkmount.block.driver.BackingReference;
 import io.blkmount.block.driver.BlockIo;
 import io.blkmount.block.driver.BlockLimits;
+import io.blkmount.block.driver.ChildOpener;
 import io.blkmount.block.driver.DriverInstance;
 import io.blkmount.block.driver.Extent;
 import io.blkmount.block.driver.Preallocation;
@@ -128,12 +129,27 @@ final class Qcow2Image implements DriverInstance, Backed {
   public Extent extentAt(long offset, long maxLength) throws IOException {
     long epoch = metadata.epochs().enter();
     try {
-      return parts.lookup().find(offset, maxLength).toExtent();
+      return refined(parts.lookup().find(offset, maxLength).toExtent());
     } catch (CorruptImageException e) {
       throw corruption.report(e);
     } finally {
       metadata.epochs().leave(epoch);
     }
+  }
+
+  /** Finds the holes of an external data file, all of which may be mapped. */
+  private Extent refined(Extent mapped) throws IOException {
+    if (!metadata.data().isExternal() || mapped.kind() != Extent.Kind.DATA) {
+      return mapped;
+    }
+    ChildOpener.Child file = metadata.data().file();
+    if (mapped.hostOffset() >= file.length()) {
+      return Extent.zero(mapped.offset(), mapped.length());
+    }
+    Extent stored = file.extentAt(mapped.hostOffset(), mapped.length());
+    return stored.readsAsZero()
+        ? Extent.zero(mapped.offset(), stored.length())
+        : mapped.limitedTo(stored.length());
   }
 
   @Override
@@ -161,6 +177,11 @@ final class Qcow2Image implements DriverInstance, Backed {
   @Override
   public void truncate(long length, Preallocation preallocation) throws IOException {
     change(() -> parts.resizer().truncate(length, preallocation));
+  }
+
+  /** Maps all of a raw data file, as a new image needs it. */
+  void mapData() throws IOException {
+    change(() -> parts.dataFile().map(0, metadata.length()));
   }
 
   /** A change of the image, which may be made again from the start. */
@@ -239,7 +260,10 @@ final class Qcow2Image implements DriverInstance, Backed {
 
   @Override
   public long allocatedBytes() throws IOException {
-    return metadata.file().allocatedBytes();
+    long allocated = metadata.file().allocatedBytes();
+    return metadata.data().isExternal()
+        ? allocated + metadata.data().file().allocatedBytes()
+        : allocated;
   }
 
   @Override

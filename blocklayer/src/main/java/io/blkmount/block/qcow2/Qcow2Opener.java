@@ -43,7 +43,8 @@ final class Qcow2Opener {
     if (options.writable()) {
       requireWritable(header, extensions, own);
     }
-    Metadata metadata = readTables(file, shown(file, header, own), own);
+    GuestData data = GuestData.open(children, file, header, extensions);
+    Metadata metadata = readTables(file, data, shown(file, header, own), own);
     Qcow2Image image =
         new Qcow2Image(
             metadata,
@@ -65,9 +66,6 @@ final class Qcow2Opener {
   private void requireServed(Qcow2Header header) throws BlockException {
     if (header.cryptMethod() != Qcow2Header.CRYPT_NONE) {
       throw notSupported("encryption", "is");
-    }
-    if (header.hasIncompatible(FeatureBits.EXTERNAL_DATA_FILE)) {
-      throw notSupported("an external data file", "is");
     }
     if (header.hasIncompatible(FeatureBits.EXTENDED_L2)) {
       throw notSupported("extended L2 entries (subclusters)", "are");
@@ -101,6 +99,12 @@ final class Qcow2Opener {
     if (own.internalSnapshot() != null) {
       throw notWritable("an internal snapshot never changes");
     }
+    if (header.hasIncompatible(FeatureBits.EXTERNAL_DATA_FILE) && header.snapshotCount() > 0) {
+      throw notWritable("internal snapshots do not go together with its external data file");
+    }
+    if (FeatureBits.hasRawData(header) && header.hasBackingName()) {
+      throw notWritable("a raw external data file does not go together with its backing file");
+    }
   }
 
   private BlockException notWritable(String reason) {
@@ -122,13 +126,14 @@ final class Qcow2Opener {
         : new SnapshotTable(options.imageName(), file, header).headerOf(snapshot);
   }
 
-  private Metadata readTables(ChildOpener.Child file, Qcow2Header header, Qcow2Options own)
+  private Metadata readTables(
+      ChildOpener.Child file, GuestData data, Qcow2Header header, Qcow2Options own)
       throws IOException {
     RootTable l1 = RootTable.read(file, header.l1TableOffset(), header.l1EntryCount());
     int refcountEntries =
         options.writable() ? header.refcountTableClusters() << (header.clusterBits() - 3) : 0;
     RootTable refcountTable = RootTable.read(file, header.refcountTableOffset(), refcountEntries);
-    Metadata metadata = new Metadata(file, header, l1, refcountTable, own);
+    Metadata metadata = new Metadata(file, data, header, l1, refcountTable, own);
     if (options.writable()) {
       guardTables(metadata, header);
       guardSnapshots(metadata, header);

@@ -11,6 +11,7 @@ package io.blkmount.block.qcow2;
  * @param zeroClusters zeroes and discards
  * @param reservation allocates without writing
  * @param resizer changes the length
+ * @param dataFile keeps an external data file in step with it
  * @param freed gives clusters back; here for the tests, which free them too early to be caught
  * @param writeback makes metadata durable
  */
@@ -22,6 +23,7 @@ record Qcow2Parts(
     ZeroClusters zeroClusters,
     SpaceReservation reservation,
     Qcow2Resizer resizer,
+    DataFileLength dataFile,
     FreedClusters freed,
     MetadataWriteback writeback) {
 
@@ -41,17 +43,28 @@ record Qcow2Parts(
     CompressedReader compressed = new CompressedReader(metadata, lookup);
     ClusterContent content = new ClusterContent(metadata, compressed);
     CopyOnWrite copyOnWrite = new CopyOnWrite(metadata, content);
+    DataClusters clusters = new DataClusters(metadata, allocator);
     ClusterWriter writer =
-        new ClusterWriter(metadata, lookup, l2Tables, allocator, copyOnWrite, freed, writeback);
+        new ClusterWriter(metadata, lookup, l2Tables, clusters, copyOnWrite, freed, writeback);
     EntryChanges changes = new EntryChanges(metadata, lookup, l2Tables, freed, writeback);
     ZeroClusters zeroClusters = new ZeroClusters(metadata, lookup, content, changes);
     SpaceReservation reservation =
         new SpaceReservation(
-            metadata, lookup, content, writer, allocator, l2Tables, freed, writeback);
+            metadata, lookup, content, writer, clusters, l2Tables, freed, writeback);
+    DataFileLength dataFile = new DataFileLength(metadata, changes);
     Qcow2Resizer resizer =
         new Qcow2Resizer(
-            metadata, allocator, content, lookup, writer, zeroClusters, freed, writeback);
+            metadata, allocator, content, lookup, writer, zeroClusters, dataFile, freed, writeback);
     return new Qcow2Parts(
-        lookup, content, compressed, writer, zeroClusters, reservation, resizer, freed, writeback);
+        lookup,
+        content,
+        compressed,
+        writer,
+        zeroClusters,
+        reservation,
+        resizer,
+        dataFile,
+        freed,
+        writeback);
   }
 }

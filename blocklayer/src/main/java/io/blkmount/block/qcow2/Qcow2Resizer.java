@@ -25,6 +25,7 @@ final class Qcow2Resizer {
   private final ClusterLookup lookup;
   private final ClusterWriter writer;
   private final ZeroClusters zeroClusters;
+  private final DataFileLength dataFile;
   private final FreedClusters freed;
   private final MetadataWriteback writeback;
 
@@ -35,6 +36,7 @@ final class Qcow2Resizer {
       ClusterLookup lookup,
       ClusterWriter writer,
       ZeroClusters zeroClusters,
+      DataFileLength dataFile,
       FreedClusters freed,
       MetadataWriteback writeback) {
     this.metadata = metadata;
@@ -44,6 +46,7 @@ final class Qcow2Resizer {
     this.lookup = lookup;
     this.writer = writer;
     this.zeroClusters = zeroClusters;
+    this.dataFile = dataFile;
     this.freed = freed;
     this.writeback = writeback;
   }
@@ -112,6 +115,7 @@ final class Qcow2Resizer {
       growL1((int) entries);
     }
     zeroNewPart(metadata.length(), length);
+    dataFile.grow(metadata.length(), length);
     setLength(length);
   }
 
@@ -239,6 +243,7 @@ final class Qcow2Resizer {
       zeroClusters.forget(firstWhole, end);
       writeback.writeDirty();
     }
+    dataFile.shrink(length);
     setLength(length);
   }
 }

@@ -22,7 +22,7 @@ final class SpaceReservation {
   private final ClusterLookup lookup;
   private final ClusterContent content;
   private final ClusterWriter writer;
-  private final ClusterAllocator allocator;
+  private final DataClusters clusters;
   private final L2Tables l2Tables;
   private final FreedClusters freed;
   private final MetadataWriteback writeback;
@@ -32,7 +32,7 @@ final class SpaceReservation {
       ClusterLookup lookup,
       ClusterContent content,
       ClusterWriter writer,
-      ClusterAllocator allocator,
+      DataClusters clusters,
       L2Tables l2Tables,
       FreedClusters freed,
       MetadataWriteback writeback) {
@@ -41,7 +41,7 @@ final class SpaceReservation {
     this.lookup = lookup;
     this.content = content;
     this.writer = writer;
-    this.allocator = allocator;
+    this.clusters = clusters;
     this.l2Tables = l2Tables;
     this.freed = freed;
     this.writeback = writeback;
@@ -79,12 +79,12 @@ final class SpaceReservation {
    * last cluster of the file may be cut off: there is nothing to reserve past the end.
    */
   private void reserveInFile(long hostOffset, long length) throws IOException {
-    long inside = Math.min(length, metadata.file().length() - hostOffset);
+    long inside = Math.min(length, endOfData() - hostOffset);
     if (inside <= 0) {
       return;
     }
     try {
-      metadata.file().reserve(hostOffset, inside);
+      metadata.data().file().reserve(hostOffset, inside);
     } catch (BlockException e) {
       if (e.error() != BlockError.NOT_SUPPORTED) {
         throw e;
@@ -92,11 +92,16 @@ final class SpaceReservation {
     }
   }
 
+  /** A data file may be shorter than the disk, whose end is that of the space it can need. */
+  private long endOfData() throws IOException {
+    return metadata.data().isExternal() ? metadata.length() : metadata.file().length();
+  }
+
   /** Makes the file long enough, and reserves: QEMU calls clusters past its end corrupt. */
   private void reserveInFile(ClusterAllocator.Allocated allocated) throws IOException {
     long hostOffset = allocated.run().hostOffset();
     long length = (long) allocated.run().clusterCount() << geometry.clusterBits();
-    if (hostOffset + length > metadata.file().length()) {
+    if (!metadata.data().isExternal() && hostOffset + length > metadata.file().length()) {
       long lastSector = hostOffset + length - SECTOR;
       metadata.file().write(lastSector, Zeroes.buffer(SECTOR), WriteFlags.NONE);
     }
@@ -105,8 +110,8 @@ final class SpaceReservation {
 
   private long reserveZeros(ClusterRun run) throws IOException {
     try (Slice slice = l2Tables.pinForChange(run.guestOffset())) {
-      int clusters = (int) geometry.clustersTouched(run.guestOffset(), run.length());
-      ClusterAllocator.Allocated allocated = allocator.allocate(clusters);
+      int count = (int) geometry.clustersTouched(run.guestOffset(), run.length());
+      ClusterAllocator.Allocated allocated = clusters.allocate(run.guestOffset(), count);
       HostRun taken = allocated.run();
       boolean reserved = false;
       try {
@@ -114,7 +119,7 @@ final class SpaceReservation {
         reserved = true;
       } finally {
         if (!reserved) {
-          allocator.giveBack(taken);
+          clusters.giveBack(taken);
         }
       }
       link(slice, geometry.indexInSlice(run.guestOffset()), taken);

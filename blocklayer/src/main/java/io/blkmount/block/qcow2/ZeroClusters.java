@@ -29,14 +29,27 @@ final class ZeroClusters {
    */
   void zero(long guestOffset, long guestEnd, WriteFlags flags) throws IOException {
     boolean mayUnmap = flags.has(WriteFlags.MAY_UNMAP);
-    if (metadata.isVersion3()) {
+    if (metadata.data().isRaw()) {
+      zeroData(guestOffset, guestEnd, flags);
+    } else if (metadata.isVersion3()) {
       boolean backed = content.backingLength() > guestOffset;
       changes.apply(
-          guestOffset, guestEnd, backed, (entry, kind) -> zeroed(entry, kind, mayUnmap, backed));
+          guestOffset,
+          guestEnd,
+          backed,
+          (entry, kind, at) -> zeroed(entry, kind, mayUnmap, backed));
     } else if (mayUnmap && !content.hasBacking()) {
-      changes.apply(guestOffset, guestEnd, false, (entry, kind) -> L2Entry.UNALLOCATED_ENTRY);
+      changes.apply(guestOffset, guestEnd, false, (entry, kind, at) -> L2Entry.UNALLOCATED_ENTRY);
     } else {
       requireNothingStored(guestOffset, guestEnd);
+    }
+  }
+
+  /** Who reads a raw data file as it stands sees no entries: the zeros have to be in it. */
+  private void zeroData(long guestOffset, long guestEnd, WriteFlags flags) throws IOException {
+    long end = Math.min(guestEnd, metadata.length());
+    if (guestOffset < end) {
+      metadata.data().file().writeZeroes(guestOffset, end - guestOffset, flags);
     }
   }
 
@@ -68,9 +81,13 @@ final class ZeroClusters {
    * Drops the host clusters of a range; afterwards it reads as zeros.
    *
    * @throws IOException with {@code NOT_SUPPORTED} on version 2 with a backing file, whose old
-   *     bytes would come to light
+   *     bytes would come to light, and on a raw data file in which the host cannot make holes
    */
   void discard(long guestOffset, long guestEnd) throws IOException {
+    if (metadata.data().isRaw()) {
+      zeroData(guestOffset, guestEnd, WriteFlags.MAY_UNMAP.with(WriteFlags.NO_FALLBACK));
+      return;
+    }
     if (!metadata.isVersion3() && content.hasBacking()) {
       throw new BlockException(
           BlockError.NOT_SUPPORTED, "discard on version 2 would expose the backing file");
@@ -80,12 +97,12 @@ final class ZeroClusters {
         guestOffset,
         guestEnd,
         false,
-        (entry, kind) ->
+        (entry, kind, at) ->
             kind == L2Entry.Kind.UNALLOCATED || kind == L2Entry.Kind.ZERO_PLAIN ? entry : dropped);
   }
 
   /** Forgets clusters past a disk's new end altogether. */
   void forget(long guestOffset, long guestEnd) throws IOException {
-    changes.apply(guestOffset, guestEnd, false, (entry, kind) -> L2Entry.UNALLOCATED_ENTRY);
+    changes.apply(guestOffset, guestEnd, false, (entry, kind, at) -> L2Entry.UNALLOCATED_ENTRY);
   }
 }

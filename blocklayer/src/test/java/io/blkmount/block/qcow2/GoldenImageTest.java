@@ -61,7 +61,8 @@ final class GoldenImageTest {
         "v3-zstd-lazy|compression_type=zstd,lazy_refcounts=on,refcount_bits=1|",
         "v2-overlay|compat=0.10|base.img",
         "v3-overlay|compat=1.1|base.img",
-        "v3-512-overlay|cluster_size=512|base.img"
+        "v3-512-overlay|cluster_size=512|base.img",
+        "data-file|data_file=guest.data,data_file_raw=on|"
       })
   void imagesAreCreatedAsQemuCreatesThem(String name, String options, String backingName) {
     BackingReference backing =

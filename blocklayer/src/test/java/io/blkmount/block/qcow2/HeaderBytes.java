@@ -48,7 +48,9 @@ final class HeaderBytes {
   static HeaderBytes created(CreateOptions options) {
     try {
       MemoryInstance file = MemoryInstance.ofLength(0);
-      Qcow2Creator.create(new MemoryChild(file), options);
+      MemoryChild data = new MemoryChild(MemoryInstance.ofLength(0));
+      Qcow2Creator.create(
+          new MemoryChild(file), options, new ImageFiles(new MemoryChild(file), data));
       int clusterSize =
           1 << ByteBuffer.wrap(file.content().bytes(0, 512)).getInt(Qcow2Header.CLUSTER_BITS_AT);
       return of(file.content().bytes(0, clusterSize));

@@ -39,7 +39,11 @@ final class Qcow2CreateRefusalTest {
         "foo=on|qcow2 has no creation option foo",
         "extended_l2=on|qcow2 option extended_l2=on is not supported",
         "preallocation=full|qcow2 option preallocation=full is not supported",
-        "data_file=x|qcow2 option data_file=x is not supported",
+        "data_file=x|an external data file cannot be opened",
+        "data_file_raw=on|qcow2 option data_file_raw: data_file is needed",
+        "data_file=|qcow2 option data_file: a name without NUL is needed",
+        "data_file=x,compat=v2|qcow2 option data_file: compat=0.10 has only the default,"
+            + " compat=1.1 is needed",
         "compat=v2,refcount_bits=8|qcow2 option refcount_bits: compat=0.10 has only the default,"
             + " compat=1.1 is needed",
         "compat=v2,lazy_refcounts=on|qcow2 option lazy_refcounts: compat=0.10 has only the"

@@ -5,6 +5,7 @@ import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.SplittableRandom;
 import java.util.function.IntPredicate;
 import java.util.function.LongPredicate;
 
@@ -150,6 +151,22 @@ public final class CrashLog {
   /** Returns the log of a disk that tears a write of the first sector between any two words. */
   public CrashLog withTornHeader() {
     return new CrashLog(start, events, durableAt, 4);
+  }
+
+  /**
+   * Returns what a crash now may leave: all that is durable, and a random part of the rest.
+   *
+   * @param random makes the choice
+   */
+  public PagedBytes crashNow(SplittableRandom random) {
+    double density = random.nextInt(5) / 4.0;
+    PagedBytes state = start.copy();
+    for (int i = 0; i < events.size(); i++) {
+      if (durableAt[i] != Integer.MAX_VALUE || random.nextDouble() < density) {
+        apply(events.get(i), state);
+      }
+    }
+    return state;
   }
 
   /** Returns the unit in bytes that a crash leaves whole in a write at {@code offset}. */
