@@ -205,7 +205,27 @@ final class DataFileTest {
     assertFails(
         () -> BlockLayer.open(options()),
         BlockError.NOT_PERMITTED,
-        "it lies outside the image's folder and is only written if data-file.filename names it");
+        "it lies outside the image's folder, or behind a link, and is only written if"
+            + " data-file.filename names it");
+    write(withDataFile(data), 0, 512);
+    assertThat(read(options(), 0, 512)).doesNotContain(0);
+  }
+
+  /** Who hands out an image with its folder says where a link in there leads. */
+  @ParameterizedTest
+  @ValueSource(strings = {"d.raw", "sub/d.raw"})
+  void aLinkIsOnlyFollowedForWritingIfTheUserNamesIt(String name) throws IOException {
+    Path elsewhere = Files.createDirectory(folder.resolve("elsewhere"));
+    Path shipped = Files.createDirectory(folder.resolve("shipped"));
+    Files.createDirectory(shipped.resolve("sub"));
+    image = shipped.resolve("disk.qcow2");
+    data = shipped.resolve(name);
+    create("data_file", name);
+    Path link = name.contains("/") ? data.getParent() : data;
+    Files.move(link, elsewhere.resolve("target"));
+    Files.createSymbolicLink(link, elsewhere.resolve("target"));
+
+    assertFails(() -> BlockLayer.open(options()), BlockError.NOT_PERMITTED, "or behind a link");
     write(withDataFile(data), 0, 512);
     assertThat(read(options(), 0, 512)).doesNotContain(0);
   }

@@ -43,6 +43,7 @@ record FileStatus(
     DIRECTORY("a directory"),
     FIFO("a named pipe"),
     SOCKET("a socket"),
+    SYMBOLIC_LINK("a symbolic link"),
     OTHER("neither a regular file nor a block device");
 
     private final String text;
@@ -63,6 +64,7 @@ record FileStatus(
         case 4 -> DIRECTORY;
         case 1 -> FIFO;
         case 12 -> SOCKET;
+        case 10 -> SYMBOLIC_LINK;
         default -> OTHER;
       };
     }

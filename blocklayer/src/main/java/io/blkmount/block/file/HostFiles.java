@@ -91,6 +91,15 @@ public final class HostFiles {
   }
 
   /**
+   * Returns whether a name is a symbolic link, wherever it leads.
+   *
+   * @param name of the file; need not exist
+   */
+  public static boolean isLink(String name) {
+    return HostPath.of(name).isLink();
+  }
+
+  /**
    * Returns which file a name leads to, whatever other names it has.
    *
    * @param name of the file

@@ -76,6 +76,16 @@ record HostPath(String hostName, String shownName) {
     }
   }
 
+  /** Returns whether the name is a symbolic link, wherever it leads. */
+  boolean isLink() {
+    try (BouncePool.Bounce name = encoded()) {
+      FileStatus status = statx(LibC.AT_FDCWD, name.buffer(), LibC.AT_SYMLINK_NOFOLLOW);
+      return status != null && status.type() == FileStatus.Type.SYMBOLIC_LINK;
+    } catch (BlockException notAName) {
+      return false;
+    }
+  }
+
   /**
    * Removes the name.
    *
@@ -95,7 +105,7 @@ record HostPath(String hostName, String shownName) {
    *
    * @param directory a descriptor or AT_FDCWD
    * @param name closed by NUL; a direct buffer
-   * @param flags AT_EMPTY_PATH for the descriptor itself
+   * @param flags AT_EMPTY_PATH for the descriptor itself, AT_SYMLINK_NOFOLLOW for a link itself
    * @return null if the call failed; errno tells why
    */
   static @Nullable FileStatus statx(int directory, ByteBuffer name, int flags) {

@@ -38,6 +38,7 @@ final class LibC {
 
   static final int AT_FDCWD = -100;
   static final int AT_EMPTY_PATH = 0x1000;
+  static final int AT_SYMLINK_NOFOLLOW = 0x100;
 
   static final int SEEK_DATA = 3;
   static final int SEEK_HOLE = 4;

@@ -92,7 +92,7 @@ final class DataFileOpener {
     if (asked && !image.isFolderOf(file)) {
       throw new BlockException(
           BlockError.NOT_PERMITTED,
-          "it lies outside the image's folder and is only written if "
+          "it lies outside the image's folder, or behind a link, and is only written if "
               + OPTION
               + ".filename names it (or read-only with -r)");
     }

@@ -90,13 +90,25 @@ public record ImageReference(String name, String protocol, String path) {
   }
 
   /**
-   * Returns whether another file's path stays in the folder that this image lies in, or below it.
+   * Returns whether another file's path stays in the folder that this image lies in, or below it,
+   * and passes no symbolic link there: who hands out the folder would say where that leads.
    */
   boolean isFolderOf(ImageReference other) {
     String folder = absolute(path).substring(0, absolute(path).lastIndexOf('/') + 1);
     String otherPath = absolute(other.path);
     return otherPath.startsWith(folder)
-        && !List.of(otherPath.substring(folder.length()).split("/")).contains("..");
+        && !List.of(otherPath.substring(folder.length()).split("/")).contains("..")
+        && !passesLink(otherPath, folder.length());
+  }
+
+  private static boolean passesLink(String path, int start) {
+    for (int end = start; end < path.length(); end++) {
+      end = path.indexOf('/', end) < 0 ? path.length() : path.indexOf('/', end);
+      if (HostFiles.isLink(path.substring(0, end))) {
+        return true;
+      }
+    }
+    return false;
   }
 
   private static String absolute(String path) {

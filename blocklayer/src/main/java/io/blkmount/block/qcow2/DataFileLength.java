@@ -25,7 +25,7 @@ final class DataFileLength {
   }
 
   /**
-   * Makes room for a longer disk, before its header says so; the new part reads as zeros.
+   * Makes room for a longer disk, durably, before its header says so; the new part reads as zeros.
    *
    * @throws IOException with {@code NO_SPACE} if it is a device that is too short
    */
@@ -33,6 +33,7 @@ final class DataFileLength {
     if (data.isExternal()) {
       clear(oldLength, data.isRaw() ? length : metadata.geometry().clusterEnd(oldLength));
       resize(length);
+      data.flush();
       if (data.isRaw()) {
         map(metadata.geometry().clusterEnd(oldLength), length);
       }
