@@ -81,6 +81,9 @@ record MountRequest(
     if (options.has(Option.COPY_ON_READ) && readOnly && !options.has(Option.SNAPSHOT)) {
       throw CommandFailure.usage("--copy-on-read writes to the image, so it cannot be read-only");
     }
+    if (options.has(Option.COMPRESS) && readOnly && !options.has(Option.SNAPSHOT)) {
+      throw CommandFailure.usage("--compress writes to the image, so it cannot be read-only");
+    }
     if (options.has(Option.RESIZABLE) && readOnly) {
       throw CommandFailure.usage("--resizable writes to the image, so it cannot be read-only");
     }
@@ -110,7 +113,9 @@ record MountRequest(
     String snapshot = options.value(Option.INTERNAL_SNAPSHOT);
     OpenOptions shown =
         snapshot == null ? base : base.withImageOption("internal-snapshot", snapshot);
-    return shown
+    OpenOptions stored =
+        options.has(Option.COMPRESS) ? shown.withImageOption("compress", "on") : shown;
+    return stored
         .withReadOnly(readOnly)
         .withSnapshot(options.has(Option.SNAPSHOT))
         .withCopyOnRead(options.has(Option.COPY_ON_READ))

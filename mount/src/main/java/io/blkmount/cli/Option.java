@@ -39,6 +39,7 @@ enum Option {
       Section.IMAGE,
       "--detect-zeroes=MODE",
       "off (default), on or unmap: writes of zeros become zero requests"),
+  COMPRESS(Section.IMAGE, "--compress", "what is written is stored compressed, in whole clusters"),
   RESIZABLE(Section.IMAGE, "--resizable", "the disk's length changes as that of a plain file does"),
   FORCE_SHARE(
       Section.IMAGE,

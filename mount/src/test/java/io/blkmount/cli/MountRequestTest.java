@@ -104,6 +104,7 @@ final class MountRequestTest {
         "--image-opts -f raw a=b m | --format and --image-opts exclude each other",
         "--image-opts a m       | \"a\" is not of the form key=value",
         "-r --copy-on-read a m  | --copy-on-read writes to the image",
+        "-r --compress a m      | --compress writes to the image",
         "-r --resizable a m     | --resizable writes to the image",
       })
   void contradictionsAreUsageErrors(String line, String message) {

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.blkmount.block.driver;
 
-/** How to write: a set of four flags, sixteen shared instances, nothing to allocate. */
+/** How to write: a set of five flags, 32 shared instances, nothing to allocate. */
 public final class WriteFlags {
   private static final int FUA_BIT = 1;
   private static final int MAY_UNMAP_BIT = 2;
   private static final int NO_FALLBACK_BIT = 4;
   private static final int UNCHANGED_BIT = 8;
-  private static final WriteFlags[] ALL = new WriteFlags[16];
+  private static final int COMPRESSED_BIT = 16;
+  private static final WriteFlags[] ALL = new WriteFlags[32];
 
   static {
     for (int bits = 0; bits < ALL.length; bits++) {
@@ -29,6 +30,12 @@ public final class WriteFlags {
 
   /** The guest's bytes do not change (copy-on-read): allowed where only that permission is held. */
   public static final WriteFlags UNCHANGED = ALL[UNCHANGED_BIT];
+
+  /**
+   * Stored compressed: whole clusters, the last one as long as the disk goes. What does not become
+   * shorter by it is stored as it is. {@code NOT_SUPPORTED} where the driver does not name it.
+   */
+  public static final WriteFlags COMPRESSED = ALL[COMPRESSED_BIT];
 
   private final int bits;
 
@@ -79,6 +86,7 @@ public final class WriteFlags {
     append(names, MAY_UNMAP, "MAY_UNMAP");
     append(names, NO_FALLBACK, "NO_FALLBACK");
     append(names, UNCHANGED, "UNCHANGED");
+    append(names, COMPRESSED, "COMPRESSED");
     return names.append(']').toString();
   }
 

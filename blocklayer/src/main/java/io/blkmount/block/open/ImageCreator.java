@@ -23,7 +23,7 @@ public final class ImageCreator {
 
   private static final NodeSettings SETTINGS =
       new NodeSettings(
-          null, true, false, false, false, false, DiscardMode.UNMAP, DetectZeroesMode.OFF);
+          null, true, false, false, false, false, DiscardMode.UNMAP, DetectZeroesMode.OFF, false);
 
   private final ImageReference target;
   private final String format;

@@ -8,6 +8,7 @@ import io.blkmount.block.driver.ChildRole;
 import io.blkmount.block.driver.CreateOptions;
 import io.blkmount.block.driver.DriverInstance;
 import io.blkmount.block.driver.DriverOptions;
+import io.blkmount.block.driver.WriteFlags;
 import io.blkmount.block.error.BlockError;
 import io.blkmount.block.error.BlockException;
 import io.blkmount.block.graph.BlockChild;
@@ -102,7 +103,7 @@ final class LayerOpener {
   }
 
   private BlockNode open(Opening opening) throws IOException {
-    requireWritableForCopyOnRead(opening);
+    requireWritableForWrites(opening);
     String nodeName = graph.newName(opening.settings().nodeName());
     String imageName = opening.reference().path();
     DriverOptions options =
@@ -114,16 +115,32 @@ final class LayerOpener {
     BlockNode node = new BlockNode(nodeName, imageName, driver.name(), pipeline, opening.storage());
     graph.add(node);
     options.requireAllTaken(driver.name());
+    requireCompressible(opening, instance);
     return node;
   }
 
-  private static void requireWritableForCopyOnRead(Opening opening) throws BlockException {
+  private static void requireWritableForWrites(Opening opening) throws BlockException {
     NodeSettings settings = opening.settings();
-    if (settings.copyOnRead() && !settings.writable()) {
-      String name = HostName.printable(opening.reference().path());
+    if ((settings.copyOnRead() || settings.compress()) && !settings.writable()) {
+      String what = settings.copyOnRead() ? "copy-on-read" : "compress";
       throw new BlockException(
           BlockError.INVALID,
-          "copy-on-read needs a writable image: \"" + name + "\" is opened read-only");
+          what + " needs a writable image: \"" + opening.printable() + "\" is opened read-only");
+    }
+  }
+
+  private static void requireCompressible(Opening opening, DriverInstance instance)
+      throws BlockException {
+    boolean possible = instance.support().writeFlags().has(WriteFlags.COMPRESSED);
+    if (opening.settings().compress() && !possible) {
+      throw new BlockException(
+          BlockError.NOT_SUPPORTED,
+          "cannot compress what is written to \""
+              + opening.printable()
+              + "\": "
+              + (instance.limits().clusterSize() > 1
+                  ? "it is encrypted or has an external data file"
+                  : "format " + opening.driver().name() + " stores every byte as it is"));
     }
   }
 
@@ -139,6 +156,7 @@ final class LayerOpener {
         settings.copyOnRead(),
         settings.discard(),
         settings.detectZeroes(),
+        settings.compress(),
         guarded ? new RawProbeGuard(instance, probe, opening.reference().path()) : null);
   }
 
@@ -157,6 +175,11 @@ final class LayerOpener {
       @Nullable BlockChild file,
       @Nullable DataFileOpener data,
       boolean probed) {
+
+    /** Returns the image's name for messages. */
+    String printable() {
+      return HostName.printable(reference.path());
+    }
 
     ChildOpener children() {
       return new ChildOpener() {

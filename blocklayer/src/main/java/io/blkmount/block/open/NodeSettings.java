@@ -19,6 +19,7 @@ import org.jspecify.annotations.Nullable;
  * @param copyOnRead what is read from below is stored here
  * @param discard what becomes of discards
  * @param detectZeroes what becomes of writes of zeros
+ * @param compress writes are stored compressed
  */
 record NodeSettings(
     @Nullable String nodeName,
@@ -28,7 +29,8 @@ record NodeSettings(
     boolean noFlush,
     boolean copyOnRead,
     DiscardMode discard,
-    DetectZeroesMode detectZeroes) {
+    DetectZeroesMode detectZeroes,
+    boolean compress) {
   /** Returns what the image that the user names starts from. */
   static NodeSettings ofImage(OpenOptions options) {
     return new NodeSettings(
@@ -39,7 +41,8 @@ record NodeSettings(
         options.cache().noFlush(),
         options.copyOnRead(),
         options.discard(),
-        options.detectZeroes());
+        options.detectZeroes(),
+        false);
   }
 
   /** Returns what the file below a format starts from: whether to discard was decided above it. */
@@ -52,7 +55,8 @@ record NodeSettings(
         noFlush,
         false,
         DiscardMode.UNMAP,
-        DetectZeroesMode.OFF);
+        DetectZeroesMode.OFF,
+        false);
   }
 
   /** Returns what a backing file starts from: it is only read. */
@@ -67,12 +71,21 @@ record NodeSettings(
 
   private NodeSettings readOnly(@Nullable String name) {
     return new NodeSettings(
-        name, false, forceShare, direct, noFlush, false, DiscardMode.IGNORE, DetectZeroesMode.OFF);
+        name,
+        false,
+        forceShare,
+        direct,
+        noFlush,
+        false,
+        DiscardMode.IGNORE,
+        DetectZeroesMode.OFF,
+        false);
   }
 
   /** Returns what the temporary file of a snapshot starts from: nobody will look for it again. */
   NodeSettings forTemporaryOverlay() {
-    return new NodeSettings(null, true, false, false, true, copyOnRead, discard, detectZeroes);
+    return new NodeSettings(
+        null, true, false, false, true, copyOnRead, discard, detectZeroes, compress);
   }
 
   /**
@@ -90,7 +103,8 @@ record NodeSettings(
         own.takeBoolean("cache.no-flush", noFlush),
         own.takeBoolean("copy-on-read", copyOnRead),
         discardOf(own.take("discard")),
-        detectZeroesOf(own.take("detect-zeroes")));
+        detectZeroesOf(own.take("detect-zeroes")),
+        own.takeBoolean("compress", compress));
   }
 
   private DiscardMode discardOf(@Nullable String value) throws BlockException {

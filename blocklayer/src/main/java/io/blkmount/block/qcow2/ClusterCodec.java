@@ -6,8 +6,6 @@ import com.github.luben.zstd.ZstdException;
 import io.blkmount.block.error.CorruptImageException;
 import java.io.IOException;
 import java.nio.ByteBuffer;
-import java.util.concurrent.ArrayBlockingQueue;
-import java.util.function.Supplier;
 import java.util.zip.DataFormatException;
 import java.util.zip.Inflater;
 
@@ -21,13 +19,9 @@ final class ClusterCodec implements AutoCloseable {
   /** A frame that wants more could make us allocate gigabytes; a cluster has at most 2 MiB. */
   static final int MAX_ZSTD_WINDOW_BITS = 23;
 
-  private static final int IDLE_DECODERS = 8;
-
   private final int compressionType;
   private final int clusterSize;
-  private final ArrayBlockingQueue<Decoder> idle = new ArrayBlockingQueue<>(IDLE_DECODERS);
-  private final Supplier<Decoder> decoders;
-  private volatile boolean closed;
+  private final CoderPool<Decoder> decoders;
 
   /**
    * Creates a codec.
@@ -38,18 +32,12 @@ final class ClusterCodec implements AutoCloseable {
   ClusterCodec(int compressionType, int clusterSize) {
     this.compressionType = compressionType;
     this.clusterSize = clusterSize;
-    this.decoders = isZstd() ? ZstdDecoder::new : DeflateDecoder::new;
+    this.decoders = new CoderPool<>(isZstd() ? ZstdDecoder::new : DeflateDecoder::new);
   }
 
-  /** One native decoder, used by one thread at a time. */
-  private interface Decoder {
+  private interface Decoder extends CoderPool.Coder {
     /** Decodes until the target is full or the input has ended; goes on with the next call. */
     void decode(ByteBuffer source, ByteBuffer target) throws IOException;
-
-    /** Forgets the stream and lets go of its buffer. */
-    void reset();
-
-    void end();
   }
 
   /**
@@ -76,8 +64,7 @@ final class ClusterCodec implements AutoCloseable {
    * @param source as for {@link #decompress}; it stays in use until the stream is closed
    */
   Stream open(ByteBuffer source) {
-    Decoder decoder = idle.poll();
-    return new Stream(decoder != null ? decoder : decoders.get(), source);
+    return new Stream(decoders.take(), source);
   }
 
   /** A cluster being decompressed from its start on, by one thread at a time. */
@@ -114,8 +101,7 @@ final class ClusterCodec implements AutoCloseable {
     @Override
     public void close() {
       if (sound) {
-        decoder.reset();
-        keep(decoder);
+        decoders.giveBack(decoder);
       } else {
         decoder.end();
       }
@@ -125,23 +111,7 @@ final class ClusterCodec implements AutoCloseable {
   /** Ends idle decoders; those in use end when their thread is done. */
   @Override
   public void close() {
-    closed = true;
-    endIdle();
-  }
-
-  private void keep(Decoder decoder) {
-    if (!idle.offer(decoder)) {
-      decoder.end();
-    }
-    if (closed) {
-      endIdle();
-    }
-  }
-
-  private void endIdle() {
-    for (Decoder decoder = idle.poll(); decoder != null; decoder = idle.poll()) {
-      decoder.end();
-    }
+    decoders.close();
   }
 
   private boolean isZstd() {

@@ -37,6 +37,11 @@ final class ClusterWriter {
     this.writeback = writeback;
   }
 
+  /** Returns who is giving host clusters to which guest clusters. */
+  AllocationTracker tracker() {
+    return tracker;
+  }
+
   /**
    * Writes all of {@code source}; stands for {@code qcow2_co_pwritev_part()}.
    *

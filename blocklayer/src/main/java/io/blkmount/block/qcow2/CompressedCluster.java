@@ -51,6 +51,11 @@ record CompressedCluster(long hostOffset, int lengthBytes) {
     return COMPRESSED | additional << offsetBits | hostOffset;
   }
 
+  /** Returns where the part of a file ends, in bytes, that entries can point into. */
+  static long endOfSpace(int clusterBits) {
+    return 1L << offsetBits(clusterBits);
+  }
+
   private static int offsetBits(int clusterBits) {
     return 62 - (clusterBits - 8);
   }

@@ -3,22 +3,25 @@ package io.blkmount.block.qcow2;
 
 import io.blkmount.block.bytes.BouncePool;
 import io.blkmount.block.driver.BlockIo;
+import io.blkmount.block.driver.WriteFlags;
 import io.blkmount.block.error.BlockError;
 import io.blkmount.block.error.BlockException;
 import io.blkmount.block.error.CorruptImageException;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 
-/** Compressed clusters as the image file holds them, and how they are decompressed. */
+/** Compressed clusters as the image file holds them, and how they are coded. */
 final class CompressedFile implements AutoCloseable {
   private final BlockIo file;
   private final int clusterBits;
   private final ClusterCodec codec;
+  private final ClusterCompressor compressor;
 
   CompressedFile(BlockIo file, Qcow2Header header) {
     this.file = file;
     this.clusterBits = header.clusterBits();
     this.codec = new ClusterCodec(header.compressionType(), header.clusterSize());
+    this.compressor = new ClusterCompressor(header.compressionType());
   }
 
   int clusterSize() {
@@ -78,8 +81,28 @@ final class CompressedFile implements AutoCloseable {
     }
   }
 
+  /**
+   * Compresses a cluster.
+   *
+   * @param cluster direct, all of it
+   * @param target direct; from 0 to the limit the compressed bytes afterwards
+   * @return false if it does not become shorter by that
+   */
+  boolean compress(ByteBuffer cluster, ByteBuffer target) {
+    target.clear().limit(clusterSize() - 1);
+    boolean shrinks = compressor.compress(cluster, target);
+    target.flip();
+    return shrinks;
+  }
+
+  /** Writes compressed bytes; consumes them. */
+  void write(long hostOffset, ByteBuffer compressed) throws IOException {
+    file.write(hostOffset, compressed, WriteFlags.NONE);
+  }
+
   @Override
   public void close() {
     codec.close();
+    compressor.close();
   }
 }

@@ -206,6 +206,7 @@ final class FreedClusters {
     metadata
         .guard()
         .requireFree("dropped cluster", firstCluster << bits, (end - firstCluster) << bits);
+    leaveTail(firstCluster, end);
     for (long first = firstCluster, next; first < end; first = next) {
       boolean last = refcounts.get(first) == 1;
       next = first + 1;
@@ -219,6 +220,16 @@ final class FreedClusters {
     metadata.decompressed().forget(firstCluster << bits, (end - firstCluster) << bits);
     refcounts.adjust(firstCluster, end - firstCluster, -1);
     freedCount.addAndGet(end - firstCluster);
+  }
+
+  /** From here on nobody adds a reference to a cluster that is about to be punched. */
+  private void leaveTail(long firstCluster, long end) {
+    metadata.lock().lock();
+    try {
+      metadata.compressedTail().leave(firstCluster, end);
+    } finally {
+      metadata.lock().unlock();
+    }
   }
 
   /** Gives space back if the file's discard mode says so; a failure costs space, not data. */

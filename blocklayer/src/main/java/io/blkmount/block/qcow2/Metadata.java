@@ -21,6 +21,7 @@ final class Metadata {
   private final MetadataCache refcountCache;
   private final CompressedFile compressedFile;
   private final DecompressedClusters decompressed;
+  private final CompressedTail compressedTail;
   private final OverlapGuard guard;
   private final RequestEpochs epochs = new RequestEpochs();
   private final ReentrantLock lock = new ReentrantLock();
@@ -52,6 +53,7 @@ final class Metadata {
             SliceBudget.SHARED);
     this.compressedFile = new CompressedFile(file, header);
     this.decompressed = new DecompressedClusters(compressedFile);
+    this.compressedTail = new CompressedTail(geometry);
     this.guard = new OverlapGuard(geometry);
     this.l1 = l1;
     this.refcountTable = refcountTable;
@@ -119,6 +121,10 @@ final class Metadata {
 
   DecompressedClusters decompressed() {
     return decompressed;
+  }
+
+  CompressedTail compressedTail() {
+    return compressedTail;
   }
 
   OverlapGuard guard() {

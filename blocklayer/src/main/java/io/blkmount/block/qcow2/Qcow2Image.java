@@ -21,8 +21,11 @@ import org.jspecify.annotations.Nullable;
 
 /** An opened qcow2 image: each request enters an epoch, is served, and leaves it. */
 final class Qcow2Image implements DriverInstance, Backed {
-  private static final Support WRITABLE = support(true);
-  private static final Support NOT_WRITABLE = support(false);
+  private static final WriteFlags WRITE_FLAGS = WriteFlags.UNCHANGED;
+  private static final Support WRITABLE = support(true, WRITE_FLAGS);
+  private static final Support COMPRESSIBLE =
+      support(true, WRITE_FLAGS.with(WriteFlags.COMPRESSED));
+  private static final Support NOT_WRITABLE = support(false, WRITE_FLAGS);
 
   private final Metadata metadata;
   private final Qcow2Parts parts;
@@ -30,6 +33,7 @@ final class Qcow2Image implements DriverInstance, Backed {
   private final FirstWrite firstWrite;
   private final @Nullable BackingReference backingReference;
   private final BlockLimits limits;
+  private final Support whenWritable;
   private @Nullable CacheCleaning cleaning;
 
   Qcow2Image(
@@ -43,6 +47,7 @@ final class Qcow2Image implements DriverInstance, Backed {
     this.firstWrite = new FirstWrite(metadata);
     this.backingReference = backingReference;
     this.limits = BlockLimits.ofCluster(metadata.geometry().clusterSize());
+    this.whenWritable = isCompressible(metadata.header()) ? COMPRESSIBLE : WRITABLE;
   }
 
   /** Lets go, from now on, of cached metadata that is not used; at most one call, at open. */
@@ -50,10 +55,15 @@ final class Qcow2Image implements DriverInstance, Backed {
     cleaning = new CacheCleaning(metadata, intervalSeconds, clock);
   }
 
-  private static Support support(boolean writable) {
+  private static boolean isCompressible(Qcow2Header header) {
+    return header.cryptMethod() == Qcow2Header.CRYPT_NONE
+        && !header.hasIncompatible(FeatureBits.EXTERNAL_DATA_FILE);
+  }
+
+  private static Support support(boolean writable, WriteFlags writeFlags) {
     WriteFlags zeroFlags =
         WriteFlags.MAY_UNMAP.with(WriteFlags.NO_FALLBACK).with(WriteFlags.UNCHANGED);
-    return new Support(writable, false, WriteFlags.UNCHANGED, zeroFlags, true, true, true);
+    return new Support(writable, false, writeFlags, zeroFlags, true, true, true);
   }
 
   Metadata metadata() {
@@ -154,7 +164,12 @@ final class Qcow2Image implements DriverInstance, Backed {
 
   @Override
   public void write(long offset, ByteBuffer source, WriteFlags flags) throws IOException {
-    change(new Write(parts.writer(), offset, source, source.position()));
+    int start = source.position();
+    if (flags.has(WriteFlags.COMPRESSED)) {
+      change(() -> parts.compressedWriter().write(offset, source.position(start)));
+    } else {
+      change(new Write(parts.writer(), offset, source, start));
+    }
   }
 
   @Override
@@ -273,7 +288,7 @@ final class Qcow2Image implements DriverInstance, Backed {
 
   @Override
   public Support support() {
-    return corruption.isWritable() ? WRITABLE : NOT_WRITABLE;
+    return corruption.isWritable() ? whenWritable : NOT_WRITABLE;
   }
 
   @Override

@@ -8,6 +8,7 @@ package io.blkmount.block.qcow2;
  * @param content reads them
  * @param compressed reads those that are compressed
  * @param writer writes and allocates
+ * @param compressedWriter writes whole clusters compressed
  * @param zeroClusters zeroes and discards
  * @param reservation allocates without writing
  * @param resizer changes the length
@@ -20,6 +21,7 @@ record Qcow2Parts(
     ClusterContent content,
     CompressedReader compressed,
     ClusterWriter writer,
+    CompressedWriter compressedWriter,
     ZeroClusters zeroClusters,
     SpaceReservation reservation,
     Qcow2Resizer resizer,
@@ -46,6 +48,9 @@ record Qcow2Parts(
     DataClusters clusters = new DataClusters(metadata, allocator);
     ClusterWriter writer =
         new ClusterWriter(metadata, lookup, l2Tables, clusters, copyOnWrite, freed, writeback);
+    CompressedSpace space = new CompressedSpace(metadata, refcounts, allocator);
+    CompressedWriter compressedWriter =
+        new CompressedWriter(metadata, lookup, l2Tables, space, writer, freed, writeback);
     EntryChanges changes = new EntryChanges(metadata, lookup, l2Tables, freed, writeback);
     ZeroClusters zeroClusters = new ZeroClusters(metadata, lookup, content, changes);
     SpaceReservation reservation =
@@ -60,6 +65,7 @@ record Qcow2Parts(
         content,
         compressed,
         writer,
+        compressedWriter,
         zeroClusters,
         reservation,
         resizer,

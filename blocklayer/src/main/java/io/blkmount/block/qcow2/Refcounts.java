@@ -133,7 +133,10 @@ final class Refcounts {
     for (int i = 0; i < count; i++) {
       long after = refcount(slice, first + i) + delta;
       metadata.refcountWidth().set(slice.buffer(), indexInSlice(first + i), after);
-      lowestFreed = after == 0 ? Math.min(lowestFreed, first + i) : lowestFreed;
+      if (after == 0) {
+        lowestFreed = Math.min(lowestFreed, first + i);
+        metadata.compressedTail().leave(first + i, first + i + 1);
+      }
     }
     metadata.refcountCache().markDirty(slice);
   }

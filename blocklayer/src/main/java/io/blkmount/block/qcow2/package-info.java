@@ -4,9 +4,10 @@
  *
  * <p>Locks, in the order in which they may be taken (the request tracker of the node comes before
  * all of them, the tracker of the child node after): a reservation in {@code AllocationTracker};
- * the growth lock of {@code ClusterAllocator}; the lock of {@code MetadataWriteback}; the metadata
- * lock of {@code Metadata}; the small locks inside {@code MetadataCache}. Only the growth and
- * write-back locks are ever held over I/O, and nobody who reads or overwrites data needs them.
+ * the lock of {@code CompressedSpace}; the growth lock of {@code ClusterAllocator}; the lock of
+ * {@code MetadataWriteback}; the metadata lock of {@code Metadata}; the small locks inside {@code
+ * MetadataCache}. Only the three before the metadata lock are ever held over I/O, and nobody who
+ * reads or overwrites data needs them.
  *
  * <p>What memory holds may reach the disk in this order only: a refcount that went up, and the
  * guest data, before the L2 entry that needs them; a new table before the entry that points to it;

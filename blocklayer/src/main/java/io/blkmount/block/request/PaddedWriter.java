@@ -3,6 +3,7 @@ package io.blkmount.block.request;
 
 import io.blkmount.block.bytes.Alignment;
 import io.blkmount.block.bytes.BouncePool;
+import io.blkmount.block.driver.BlockLimits;
 import io.blkmount.block.driver.DriverInstance;
 import io.blkmount.block.driver.Preallocation;
 import io.blkmount.block.driver.WriteFlags;
@@ -13,21 +14,29 @@ import java.nio.ByteBuffer;
  * Writes at any alignment by read-modify-write of the first and the last block. The caller holds a
  * tracked request; for an unaligned write a serialising one over the whole blocks, from {@link
  * Layer#beginChange}. Both blocks are read before anything is written, so that a failing read
- * leaves the disk as it was.
+ * leaves the disk as it was. Where everything is to be compressed a block is a cluster.
  */
 final class PaddedWriter {
   private final Layer layer;
   private final DriverInstance instance;
   private final TransferSplitter splitter;
+  private final WriteFlags added;
   private final int alignment;
   private final int oneCallLength;
 
-  PaddedWriter(Layer layer) {
+  PaddedWriter(Layer layer, boolean compress) {
+    BlockLimits limits = layer.limits();
     this.layer = layer;
     this.instance = layer.instance();
     this.splitter = new TransferSplitter(instance);
-    this.alignment = layer.limits().requestAlignment();
-    this.oneCallLength = Math.min(LayerReader.ONE_CALL_LENGTH, layer.limits().maxTransfer());
+    this.added = compress ? WriteFlags.COMPRESSED : WriteFlags.NONE;
+    this.alignment = Math.max(limits.requestAlignment(), compress ? limits.clusterSize() : 1);
+    this.oneCallLength = Math.min(LayerReader.ONE_CALL_LENGTH, limits.maxTransfer());
+  }
+
+  /** Returns what offset and length of a write are padded to. */
+  int alignment() {
+    return alignment;
   }
 
   /**
@@ -49,8 +58,9 @@ final class PaddedWriter {
    */
   void write(long offset, ByteBuffer source, WriteFlags flags) throws IOException {
     long end = offset + source.remaining();
+    WriteFlags all = flags.with(added);
     if (isAligned(offset, end)) {
-      splitter.write(offset, source, flags);
+      splitter.write(offset, source, all);
       return;
     }
     long oldLength = instance.length();
@@ -58,7 +68,7 @@ final class PaddedWriter {
     boolean growsTooFar =
         !Alignment.isAligned(end, alignment) && Alignment.up(end, alignment) > oldLength;
     try {
-      writePadded(offset, source, flags);
+      writePadded(offset, source, all);
     } catch (IOException | RuntimeException | Error failure) {
       if (growsTooFar) {
         cutAfter(failure, Math.max(oldLength, end));

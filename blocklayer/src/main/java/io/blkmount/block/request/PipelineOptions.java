@@ -14,6 +14,7 @@ import org.jspecify.annotations.Nullable;
  * @param copyOnRead whether what is read from a backing file is stored in this layer
  * @param discard what becomes of discards, and of {@code MAY_UNMAP}
  * @param detectZeroes what becomes of writes whose bytes are all zero
+ * @param compress whether everything written is stored compressed, in whole clusters
  * @param beforeWrite may refuse writes, or null
  */
 public record PipelineOptions(
@@ -23,6 +24,7 @@ public record PipelineOptions(
     boolean copyOnRead,
     DiscardMode discard,
     DetectZeroesMode detectZeroes,
+    boolean compress,
     @Nullable BeforeWrite beforeWrite) {
   /**
    * Returns the options of a writable node that gives discarded space back.
@@ -31,7 +33,7 @@ public record PipelineOptions(
    */
   public static PipelineOptions writable(String nodeName) {
     return new PipelineOptions(
-        nodeName, true, false, false, DiscardMode.UNMAP, DetectZeroesMode.OFF, null);
+        nodeName, true, false, false, DiscardMode.UNMAP, DetectZeroesMode.OFF, false, null);
   }
 
   /**
@@ -41,7 +43,7 @@ public record PipelineOptions(
    */
   public static PipelineOptions readOnly(String nodeName) {
     return new PipelineOptions(
-        nodeName, false, false, false, DiscardMode.IGNORE, DetectZeroesMode.OFF, null);
+        nodeName, false, false, false, DiscardMode.IGNORE, DetectZeroesMode.OFF, false, null);
   }
 
   /**
@@ -51,7 +53,7 @@ public record PipelineOptions(
    */
   public PipelineOptions withNoFlush(boolean noFlush) {
     return new PipelineOptions(
-        nodeName, writable, noFlush, copyOnRead, discard, detectZeroes, beforeWrite);
+        nodeName, writable, noFlush, copyOnRead, discard, detectZeroes, compress, beforeWrite);
   }
 
   /**
@@ -61,7 +63,7 @@ public record PipelineOptions(
    */
   public PipelineOptions withCopyOnRead(boolean copyOnRead) {
     return new PipelineOptions(
-        nodeName, writable, noFlush, copyOnRead, discard, detectZeroes, beforeWrite);
+        nodeName, writable, noFlush, copyOnRead, discard, detectZeroes, compress, beforeWrite);
   }
 
   /**
@@ -71,7 +73,7 @@ public record PipelineOptions(
    */
   public PipelineOptions withDiscard(DiscardMode discard) {
     return new PipelineOptions(
-        nodeName, writable, noFlush, copyOnRead, discard, detectZeroes, beforeWrite);
+        nodeName, writable, noFlush, copyOnRead, discard, detectZeroes, compress, beforeWrite);
   }
 
   /**
@@ -81,7 +83,17 @@ public record PipelineOptions(
    */
   public PipelineOptions withDetectZeroes(DetectZeroesMode detectZeroes) {
     return new PipelineOptions(
-        nodeName, writable, noFlush, copyOnRead, discard, detectZeroes, beforeWrite);
+        nodeName, writable, noFlush, copyOnRead, discard, detectZeroes, compress, beforeWrite);
+  }
+
+  /**
+   * Returns these options with another {@code compress}.
+   *
+   * @param compress whether everything written is stored compressed
+   */
+  public PipelineOptions withCompress(boolean compress) {
+    return new PipelineOptions(
+        nodeName, writable, noFlush, copyOnRead, discard, detectZeroes, compress, beforeWrite);
   }
 
   /**
@@ -91,6 +103,6 @@ public record PipelineOptions(
    */
   public PipelineOptions withBeforeWrite(@Nullable BeforeWrite beforeWrite) {
     return new PipelineOptions(
-        nodeName, writable, noFlush, copyOnRead, discard, detectZeroes, beforeWrite);
+        nodeName, writable, noFlush, copyOnRead, discard, detectZeroes, compress, beforeWrite);
   }
 }

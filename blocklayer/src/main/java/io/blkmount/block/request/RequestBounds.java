@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.blkmount.block.request;
 
+import io.blkmount.block.bytes.Alignment;
 import io.blkmount.block.driver.DriverInstance;
+import io.blkmount.block.driver.WriteFlags;
 import io.blkmount.block.error.BlockError;
 import io.blkmount.block.error.BlockException;
 import java.io.IOException;
@@ -47,6 +49,45 @@ final class RequestBounds {
     if (!isWritable()) {
       throw new BlockException(
           BlockError.READ_ONLY, "node \"" + options.nodeName() + "\" is read-only");
+    }
+  }
+
+  /**
+   * Fails unless a range is what can be stored compressed: whole clusters, the last one as long as
+   * the disk goes.
+   *
+   * @throws BlockException {@code NOT_SUPPORTED} or {@code INVALID}
+   */
+  void requireCompressible(long offset, long end) throws IOException {
+    if (!instance.support().writeFlags().has(WriteFlags.COMPRESSED)) {
+      throw new BlockException(
+          BlockError.NOT_SUPPORTED,
+          "node \"" + options.nodeName() + "\" does not store data compressed");
+    }
+    int clusterSize = instance.limits().clusterSize();
+    boolean endFits = Alignment.isAligned(end, clusterSize) || end == instance.length();
+    if (!Alignment.isAligned(offset, clusterSize) || !endFits) {
+      throw new BlockException(
+          BlockError.INVALID,
+          "compressed write of parts of clusters: offset="
+              + offset
+              + " count="
+              + (end - offset)
+              + " cluster_size="
+              + clusterSize);
+    }
+  }
+
+  /**
+   * Fails if no space can be promised, since every write takes new space.
+   *
+   * @throws BlockException {@code NOT_SUPPORTED}
+   */
+  void requireReservable() throws BlockException {
+    if (options.compress()) {
+      throw new BlockException(
+          BlockError.NOT_SUPPORTED,
+          "node \"" + options.nodeName() + "\" compresses what is written: no space is reserved");
     }
   }
 

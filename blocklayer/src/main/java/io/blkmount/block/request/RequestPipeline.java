@@ -48,7 +48,7 @@ public final class RequestPipeline {
     layer = new Layer(instance, check == null ? 0 : check.guardedLength());
     tracker = layer.tracker();
     bounds = new RequestBounds(instance, options);
-    writer = new PaddedWriter(layer);
+    writer = new PaddedWriter(layer, options.compress());
     zeroes = new ZeroRequests(layer, options, writer);
     detectZeroes = new DetectZeroes(options.detectZeroes(), zeroes);
     discards = new DiscardRequests(instance);
@@ -123,11 +123,15 @@ public final class RequestPipeline {
    * @param source consumed
    * @param flags {@code FUA} is emulated by a flush where the driver does not know it
    * @throws IOException {@code READ_ONLY}, {@code TOO_BIG} and a refused {@code BeforeWrite} before
-   *     anything has changed
+   *     anything has changed; so with {@code COMPRESSED} for {@code NOT_SUPPORTED}, and {@code
+   *     INVALID} for what are not whole clusters
    */
   public void write(long offset, ByteBuffer source, WriteFlags flags) throws IOException {
     long end = bounds.endOf(offset, source.remaining());
     bounds.requireWritable();
+    if (flags.has(WriteFlags.COMPRESSED) && !options.compress()) {
+      bounds.requireCompressible(offset, end);
+    }
     boolean durable = false;
     if (offset < end && detectZeroes.applyTo(source)) {
       zero(offset, end, detectZeroes.zeroFlags(flags));
@@ -167,7 +171,7 @@ public final class RequestPipeline {
   private TrackedRequest beginWrite(long offset, long end) throws IOException {
     return writer.isAligned(offset, end) && !layer.isGuarded(offset)
         ? tracker.begin(offset, end)
-        : layer.beginChange(offset, end, limits().requestAlignment());
+        : layer.beginChange(offset, end, writer.alignment());
   }
 
   /**
@@ -228,11 +232,13 @@ public final class RequestPipeline {
    *
    * @param offset in bytes, not negative
    * @param length in bytes; past the end only if the instance grows, and its length stays
-   * @throws IOException {@code NO_SPACE} if there is not enough; some of the range may be reserved
+   * @throws IOException {@code NO_SPACE} if there is not enough; some of the range may be reserved;
+   *     {@code NOT_SUPPORTED} where writes are compressed, each of which needs new space
    */
   public void reserve(long offset, long length) throws IOException {
     long end = bounds.endOf(offset, length);
     bounds.requireWritable();
+    bounds.requireReservable();
     bounds.requireRoom(offset, end);
     changes.inPieces(
         offset,

@@ -12,6 +12,7 @@ import io.blkmount.block.testing.MemoryInstance;
 import io.blkmount.block.testing.Qcow2Checker;
 import io.blkmount.block.testing.Qcow2Checker.Findings;
 import io.blkmount.block.testing.Qcow2Reader;
+import io.blkmount.block.testing.SectorPattern;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.function.Predicate;
@@ -24,6 +25,8 @@ final class FailureAttempt {
     WRITE,
     /** Writes where clusters are, with unaligned ends. */
     OVERWRITE,
+    /** Writes whole clusters compressed, over two L2 tables of small clusters. */
+    COMPRESS,
     ZERO,
     ZERO_UNMAP,
     DISCARD,
@@ -52,13 +55,29 @@ final class FailureAttempt {
     this.host = new FaultInstance(memory, FaultKind.CALLS, kind.error(), kind.halfWrites());
     this.model = prepared.model();
     int cluster = prepared.shape().clusterSize();
-    this.offset = request == Request.OVERWRITE ? cluster + 5 : 3 * cluster + 9;
-    this.length = request == Request.OVERWRITE ? 2 * cluster : 70 * cluster;
+    this.offset = offset(request, cluster);
+    this.length = clusters(request) * cluster;
     this.image = TestImage.open(host, prepared.backing());
     if (request == Request.FLUSH) {
       change(Request.WRITE);
       change(Request.DISCARD);
     }
+  }
+
+  private static int offset(Request request, int cluster) {
+    return switch (request) {
+      case OVERWRITE -> cluster + 5;
+      case COMPRESS -> 60 * cluster;
+      default -> 3 * cluster + 9;
+    };
+  }
+
+  private static int clusters(Request request) {
+    return switch (request) {
+      case OVERWRITE -> 2;
+      case COMPRESS -> 7;
+      default -> 70;
+    };
   }
 
   /** Fails the n-th host call; returns whether there was one. */
@@ -89,6 +108,7 @@ final class FailureAttempt {
   private void perform(Request what) throws IOException {
     switch (what) {
       case WRITE, OVERWRITE -> image.io().write(offset, Images.bytes(length, 9), WriteFlags.NONE);
+      case COMPRESS -> image.io().write(offset, compressible(), WriteFlags.COMPRESSED);
       case ZERO -> image.io().writeZeroes(offset, length, WriteFlags.NONE);
       case ZERO_UNMAP -> image.io().writeZeroes(offset, length, WriteFlags.MAY_UNMAP);
       case DISCARD -> image.io().discard(offset, length);
@@ -97,6 +117,11 @@ final class FailureAttempt {
       case SHRINK -> image.pipeline().truncate(shrunkLength(), Preallocation.OFF);
       case FLUSH -> image.io().flush();
     }
+  }
+
+  private ByteBuffer compressible() {
+    int sector = SectorPattern.SECTOR;
+    return SectorPattern.sectors(offset / sector, length / sector, 9);
   }
 
   private int grownLength() {
@@ -112,6 +137,7 @@ final class FailureAttempt {
     perform(what);
     switch (what) {
       case WRITE, OVERWRITE -> model.write(offset, Images.bytes(length, 9));
+      case COMPRESS -> model.write(offset, compressible());
       case ZERO, ZERO_UNMAP -> model.writeZeroes(offset, length);
       case DISCARD -> model.discard(offset, length);
       case GROW -> model.truncate(grownLength());
@@ -123,7 +149,7 @@ final class FailureAttempt {
   private void checkOutside() throws IOException {
     assertThat(image.io().length()).as(context).isEqualTo(model.length());
     switch (request) {
-      case WRITE, OVERWRITE, ZERO, ZERO_UNMAP, DISCARD -> {
+      case WRITE, OVERWRITE, COMPRESS, ZERO, ZERO_UNMAP, DISCARD -> {
         check(0, offset);
         check(offset + length, model.length() - offset - length);
       }

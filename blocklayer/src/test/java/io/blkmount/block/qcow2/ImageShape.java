@@ -10,6 +10,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What an empty image under test looks like; qemu-img makes it, so that the driver's own creator
@@ -21,6 +22,7 @@ import java.util.List;
  * @param length of the disk in bytes
  * @param backingLength of a raw backing file in bytes, or {@link #NO_BACKING}
  * @param hasSnapshot whether tests that fill the image take an internal snapshot of it then
+ * @param compression {@code zlib} or {@code zstd} if tests write clusters compressed, else null
  */
 record ImageShape(
     int version,
@@ -28,7 +30,8 @@ record ImageShape(
     int refcountBits,
     int length,
     int backingLength,
-    boolean hasSnapshot) {
+    boolean hasSnapshot,
+    @Nullable String compression) {
   /** The image has no backing file. */
   static final int NO_BACKING = -1;
 
@@ -36,23 +39,35 @@ record ImageShape(
   private static final String BACKING_NAME = "base.raw";
 
   static ImageShape of(int clusterSize, int length) {
-    return new ImageShape(3, clusterSize, 16, length, NO_BACKING, false);
+    return new ImageShape(3, clusterSize, 16, length, NO_BACKING, false, null);
   }
 
   ImageShape withVersion2() {
-    return new ImageShape(2, clusterSize, 16, length, backingLength, hasSnapshot);
+    return new ImageShape(2, clusterSize, 16, length, backingLength, hasSnapshot, compression);
   }
 
   ImageShape withRefcountBits(int bits) {
-    return new ImageShape(version, clusterSize, bits, length, backingLength, hasSnapshot);
+    return new ImageShape(
+        version, clusterSize, bits, length, backingLength, hasSnapshot, compression);
   }
 
   ImageShape withBacking(int bytes) {
-    return new ImageShape(version, clusterSize, refcountBits, length, bytes, hasSnapshot);
+    return new ImageShape(
+        version, clusterSize, refcountBits, length, bytes, hasSnapshot, compression);
   }
 
   ImageShape withSnapshot() {
-    return new ImageShape(version, clusterSize, refcountBits, length, backingLength, true);
+    return new ImageShape(
+        version, clusterSize, refcountBits, length, backingLength, true, compression);
+  }
+
+  ImageShape withCompression(String type) {
+    return new ImageShape(
+        version, clusterSize, refcountBits, length, backingLength, hasSnapshot, type);
+  }
+
+  boolean isCompressed() {
+    return compression != null;
   }
 
   boolean hasBacking() {
@@ -64,7 +79,8 @@ record ImageShape(
     return "compat="
         + (version == 2 ? "0.10" : "1.1")
         + (",cluster_size=" + clusterSize)
-        + (version == 2 ? "" : ",refcount_bits=" + refcountBits);
+        + (version == 2 ? "" : ",refcount_bits=" + refcountBits)
+        + (compression == null || version == 2 ? "" : ",compression_type=" + compression);
   }
 
   /** Makes the image and returns its bytes. */

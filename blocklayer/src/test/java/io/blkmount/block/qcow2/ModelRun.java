@@ -30,6 +30,7 @@ final class ModelRun {
   private final DiskModel model;
   private MemoryInstance host;
   private TestImage image;
+  private boolean compresses;
   private int resizes;
   private int step;
 
@@ -65,7 +66,8 @@ final class ModelRun {
   static ModelRun of(ImageShape shape, TestImage.Options options, long seed) throws IOException {
     SplittableRandom random = new SplittableRandom(seed);
     PagedBytes backing = shape.hasBacking() ? backing(shape.backingLength(), random) : null;
-    return new ModelRun(shape + " seed " + seed, shape.create(), backing, options, random);
+    ModelRun run = new ModelRun(shape + " seed " + seed, shape.create(), backing, options, random);
+    return shape.isCompressed() ? run.withCompressedWrites() : run;
   }
 
   static PagedBytes backing(int length, SplittableRandom random) {
@@ -96,6 +98,12 @@ final class ModelRun {
     return this;
   }
 
+  /** Sends some writes of whole clusters to be compressed. */
+  ModelRun withCompressedWrites() {
+    compresses = true;
+    return this;
+  }
+
   ModelRun run(int steps) throws IOException {
     for (int i = 0; i < steps; i++) {
       step++;
@@ -108,7 +116,7 @@ final class ModelRun {
     int kind = random.nextInt(100);
     int offset = random.nextInt(model.length());
     int length = Math.min(length(), model.length() - offset);
-    if (random.nextInt(4) == 0) {
+    if (random.nextInt(compresses ? 2 : 4) == 0) {
       offset = offset / clusterSize * clusterSize;
       length = Math.min(Math.max(1, length / clusterSize) * clusterSize, model.length() - offset);
     }
@@ -132,7 +140,7 @@ final class ModelRun {
       image.io().flush();
     } else if (kind < 98) {
       reopen();
-    } else if (kind < 99) {
+    } else if (kind < 99 && !options.compress()) {
       image.pipeline().reserve(offset, length);
     } else if (resizes++ < MAX_RESIZES) {
       resize();
@@ -145,9 +153,23 @@ final class ModelRun {
   }
 
   void write(int offset, int length) throws IOException {
-    ByteBuffer bytes = Images.bytes(length, random.nextLong());
+    long seed = random.nextLong();
+    ByteBuffer bytes = bytes(length, seed);
     model.write(offset, bytes);
-    image.io().write(offset, bytes, WriteFlags.NONE);
+    image.io().write(offset, bytes, writeFlags(offset, length));
+  }
+
+  private ByteBuffer bytes(int length, long seed) {
+    if (!compresses) {
+      return Images.bytes(length, seed);
+    }
+    return seed % 8 == 0 ? Images.noise(length, seed) : Images.compressible(length, seed);
+  }
+
+  private WriteFlags writeFlags(int offset, int length) {
+    boolean endFits = length % clusterSize == 0 || offset + length == model.length();
+    boolean whole = offset % clusterSize == 0 && endFits;
+    return compresses && whole && random.nextInt(4) > 0 ? WriteFlags.COMPRESSED : WriteFlags.NONE;
   }
 
   void zero(int offset, int length) throws IOException {

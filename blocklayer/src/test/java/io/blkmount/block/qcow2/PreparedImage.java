@@ -26,6 +26,10 @@ record PreparedImage(
     run.zero(4 * cluster, 2 * cluster);
     run.discard(7 * cluster, 2 * cluster);
     run.write(40 * cluster + 7, 3 * cluster);
+    if (shape.isCompressed()) {
+      run.write(50 * cluster, 12 * cluster);
+      run.write(63 * cluster, 2 * cluster);
+    }
     PagedBytes content = run.finish();
     if (shape.hasSnapshot()) {
       content = SnapshotImages.take(content, run.backing(), "first");

@@ -42,7 +42,11 @@ final class Qcow2CrashTest {
         large.withVersion2().withBacking(4 * MIB),
         small.withSnapshot(),
         medium.withRefcountBits(2).withBacking(3 * MIB).withSnapshot(),
-        large.withSnapshot());
+        large.withSnapshot(),
+        small.withCompression("zlib").withSnapshot(),
+        medium.withCompression("zstd").withRefcountBits(2).withBacking(3 * MIB),
+        medium.withVersion2().withCompression("zlib"),
+        large.withCompression("zlib").withRefcountBits(8));
   }
 
   @ParameterizedTest

@@ -24,7 +24,9 @@ final class Qcow2FailureTest {
             medium.withBacking((1 << 20) + 512),
             medium.withVersion2(),
             small.withSnapshot(),
-            medium.withRefcountBits(2).withBacking(1 << 20).withSnapshot())
+            medium.withRefcountBits(2).withBacking(1 << 20).withSnapshot(),
+            small.withCompression("zlib"),
+            medium.withCompression("zstd").withSnapshot())
         .flatMap(shape -> Stream.of(Request.values()).map(each -> Arguments.of(shape, each)));
   }
 

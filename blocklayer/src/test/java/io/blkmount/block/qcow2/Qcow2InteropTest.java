@@ -73,7 +73,8 @@ final class Qcow2InteropTest {
     SplittableRandom random = new SplittableRandom(options.hashCode());
     for (int round = 0; round < 2; round++) {
       ModelRun run =
-          new ModelRun(options, Images.load(file), null, TestImage.Options.DEFAULT, random);
+          new ModelRun(options, Images.load(file), null, TestImage.Options.DEFAULT, random)
+              .withCompressedWrites();
       PagedBytes image = run.run(120).finish();
       Images.store(image, file);
       Path expected = folder.resolve("expected.raw");

@@ -32,6 +32,12 @@ final class Qcow2ModelTest {
       for (int i = 0; i < 2; i++) {
         shapes.add(withBacking(ImageShape.of(clusterSize, length).withVersion2(), turn++));
       }
+      for (int bits : REFCOUNT_BITS) {
+        ImageShape shape = ImageShape.of(clusterSize, length).withRefcountBits(bits);
+        String type = turn % 2 == 0 ? "zlib" : "zstd";
+        shapes.add(withBacking(shape.withCompression(type), turn++ + turn / 8));
+      }
+      shapes.add(ImageShape.of(clusterSize, length).withVersion2().withCompression("zlib"));
     }
     return shapes.stream();
   }
@@ -72,7 +78,8 @@ final class Qcow2ModelTest {
     long turn = seed + shape.refcountBits();
     TestImage.Options some =
         turn % 3 == 0 ? TestImage.Options.DEFAULT : TestImage.Options.SMALL_CACHES;
-    return some.withDiscard(turn % 5 == 0 ? DiscardMode.IGNORE : DiscardMode.UNMAP);
+    return some.withDiscard(turn % 5 == 0 ? DiscardMode.IGNORE : DiscardMode.UNMAP)
+        .withCompress(shape.isCompressed() && turn % 2 == 0);
   }
 
   private void compareWithQemuImg(ModelRun run, PagedBytes image) {

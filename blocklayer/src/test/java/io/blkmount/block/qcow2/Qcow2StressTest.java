@@ -72,6 +72,7 @@ final class Qcow2StressTest {
     PagedBytes content = CompressedImages.of(StressGuest.backing(empty.length()), options);
     for (long seed = 1; seed <= Images.SCALE; seed++) {
       run(shape, content.copy(), null, TestImage.Options.SMALL_CACHES, seed);
+      run(shape, content.copy(), null, TestImage.Options.DEFAULT.withCompress(true), seed);
     }
   }
 

@@ -29,18 +29,28 @@ final class TestImage implements Closeable {
     this.pipeline = pipeline;
   }
 
-  /** How to open an image. */
-  record Options(DiscardMode discard, Map<String, String> values) {
+  /**
+   * How to open an image.
+   *
+   * @param compress whether every write is compressed
+   */
+  record Options(DiscardMode discard, boolean compress, Map<String, String> values) {
     /** Discards give space back; the driver's defaults. */
-    static final Options DEFAULT = new Options(DiscardMode.UNMAP, Map.of());
+    static final Options DEFAULT = new Options(DiscardMode.UNMAP, false, Map.of());
 
     /** The smallest caches that there are, so that slices come and go. */
     static final Options SMALL_CACHES =
         new Options(
-            DiscardMode.UNMAP, Map.of("l2-cache-size", "4096", "refcount-cache-size", "4096"));
+            DiscardMode.UNMAP,
+            false,
+            Map.of("l2-cache-size", "4096", "refcount-cache-size", "4096"));
 
     Options withDiscard(DiscardMode mode) {
-      return new Options(mode, values);
+      return new Options(mode, compress, values);
+    }
+
+    Options withCompress(boolean all) {
+      return new Options(discard, all, values);
     }
   }
 
@@ -63,7 +73,10 @@ final class TestImage implements Closeable {
     DriverInstance driver = new Qcow2Driver().open(driverOptions, role -> child);
     RequestPipeline pipeline =
         new RequestPipeline(
-            driver, PipelineOptions.writable("image").withDiscard(options.discard()));
+            driver,
+            PipelineOptions.writable("image")
+                .withDiscard(options.discard())
+                .withCompress(options.compress()));
     if (backing != null) {
       attach(
           driver,

@@ -10,6 +10,8 @@ import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.util.Arrays;
+import java.util.SplittableRandom;
 
 /** Buffers and image contents for tests. */
 public final class Images {
@@ -26,6 +28,32 @@ public final class Images {
    */
   public static ByteBuffer bytes(int length, long seed) {
     return ByteBuffer.allocateDirect(length).put(DiskModel.pattern(length, seed)).flip();
+  }
+
+  /**
+   * Returns a direct buffer of non-zero bytes of which the end, a part that depends on the seed, is
+   * one byte over and over: compressed it may have any length.
+   *
+   * @param length in bytes
+   * @param seed of the pattern
+   */
+  public static ByteBuffer compressible(int length, long seed) {
+    byte[] bytes = DiskModel.pattern(length, seed);
+    int noise = new SplittableRandom(seed + 1).nextInt(length + 1);
+    Arrays.fill(bytes, noise, length, bytes[0]);
+    return ByteBuffer.allocateDirect(length).put(bytes).flip();
+  }
+
+  /**
+   * Returns a direct buffer of random bytes, which no compression makes shorter.
+   *
+   * @param length in bytes
+   * @param seed of the bytes
+   */
+  public static ByteBuffer noise(int length, long seed) {
+    byte[] bytes = new byte[length];
+    new SplittableRandom(seed).nextBytes(bytes);
+    return ByteBuffer.allocateDirect(length).put(bytes).flip();
   }
 
   /**
