@@ -55,10 +55,22 @@ final class DataFileModelTest {
   })
   void imagesOfQemuImgAgree(int clusterSize, boolean raw, DiscardMode discard, long seed)
       throws IOException {
+    agree(clusterSize, raw, "", discard, seed);
+  }
+
+  @ParameterizedTest(name = "cluster size {0}, raw {1}, discard {2}, seed {3}")
+  @CsvSource({"16384, false, UNMAP, 31", "65536, true, IGNORE, 32", "131072, false, IGNORE, 33"})
+  void imagesWithSubclustersAgree(int clusterSize, boolean raw, DiscardMode discard, long seed)
+      throws IOException {
+    agree(clusterSize, raw, ",extended_l2=on", discard, seed);
+  }
+
+  private void agree(int clusterSize, boolean raw, String more, DiscardMode discard, long seed)
+      throws IOException {
     prepare(clusterSize, raw, seed);
-    String options = "data_file=%s,data_file_raw=%s,cluster_size=%d";
+    String options = "data_file=%s,data_file_raw=%s,cluster_size=%d%s";
     QemuImg.create(
-        image, "" + model.length(), options.formatted(data, raw ? "on" : "off", clusterSize));
+        image, "" + model.length(), options.formatted(data, raw ? "on" : "off", clusterSize, more));
     run(raw, discard);
   }
 

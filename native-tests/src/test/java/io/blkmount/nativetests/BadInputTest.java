@@ -108,11 +108,6 @@ final class BadInputTest {
   }
 
   @Test
-  void extendedL2EntriesAreRefused() throws IOException {
-    requireRefused(bench.qcow2("ext.qcow2", "1M", "-o", "extended_l2=on"), "extended");
-  }
-
-  @Test
   void anImageThatTheUserMayNotWrite() throws IOException {
     Path given = Files.createDirectory(bench.path("given"));
     Files.copy(image, given.resolve("disk.qcow2"));

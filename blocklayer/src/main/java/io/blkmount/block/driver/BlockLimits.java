@@ -50,13 +50,24 @@ public record BlockLimits(
    * @param clusterSize in bytes, a power of two
    */
   public static BlockLimits ofCluster(int clusterSize) {
+    return ofClusters(clusterSize, clusterSize);
+  }
+
+  /**
+   * Returns the limits of a format that takes any byte range, allocates in clusters, and zeroes and
+   * discards in smaller units.
+   *
+   * @param clusterSize in bytes, a power of two
+   * @param subclusterSize in bytes, a power of two
+   */
+  public static BlockLimits ofClusters(int clusterSize, int subclusterSize) {
     return new BlockLimits(
         1,
         1,
         DEFAULT_MAX_TRANSFER,
-        clusterSize,
+        subclusterSize,
         Long.MAX_VALUE,
-        clusterSize,
+        subclusterSize,
         Long.MAX_VALUE,
         clusterSize);
   }

@@ -7,20 +7,61 @@ import io.blkmount.block.bytes.Alignment;
  * How guest and host offsets fall into clusters and tables.
  *
  * <pre>
- * guest offset   | L1 index | L2 index (clusterBits - 3) | offset in cluster (clusterBits) |
+ * guest offset   | L1 index | L2 index (clusterBits - entryShift) | offset in cluster (clusterBits) |
+ *                                          extended L2 entries:   | subcluster (5) | offset in it   |
  * </pre>
  *
  * @param clusterBits binary logarithm of the cluster size, 9 to 21
+ * @param entryShift binary logarithm of the bytes of an L2 entry: 3, or 4 if it is extended
  */
-record ClusterGeometry(int clusterBits) {
-  /** Bytes of an L1, L2 or refcount table entry, as a shift. */
+record ClusterGeometry(int clusterBits, int entryShift) {
+  /** Bytes of an L1, standard L2 or refcount table entry, as a shift. */
   static final int ENTRY_SHIFT = 3;
+
+  /** Bytes of an extended L2 entry, as a shift. */
+  static final int EXTENDED_SHIFT = 4;
+
+  /** Subclusters of a cluster, as a shift. */
+  private static final int SUBCLUSTER_SHIFT = 5;
 
   /** The part of a table that is cached as one piece: QEMU's default since 4.0. */
   private static final int MAX_SLICE = 4096;
 
+  /** Creates the geometry of an image with standard L2 entries. */
+  ClusterGeometry(int clusterBits) {
+    this(clusterBits, ENTRY_SHIFT);
+  }
+
+  static ClusterGeometry of(Qcow2Header header) {
+    boolean extended = header.hasIncompatible(FeatureBits.EXTENDED_L2);
+    return new ClusterGeometry(header.clusterBits(), extended ? EXTENDED_SHIFT : ENTRY_SHIFT);
+  }
+
   int clusterSize() {
     return 1 << clusterBits;
+  }
+
+  /** Returns whether L2 entries say of each subcluster where it is. */
+  boolean hasSubclusters() {
+    return entryShift == EXTENDED_SHIFT;
+  }
+
+  /** Returns the bits of an offset in a subcluster; without subclusters, that is the cluster. */
+  int subclusterBits() {
+    return hasSubclusters() ? clusterBits - SUBCLUSTER_SHIFT : clusterBits;
+  }
+
+  int subclusterSize() {
+    return 1 << subclusterBits();
+  }
+
+  /** Returns the number, in its cluster, of the subcluster of a guest offset. */
+  int subclusterIndex(long guestOffset) {
+    return offsetInCluster(guestOffset) >> subclusterBits();
+  }
+
+  long subclusterEnd(long offset) {
+    return Alignment.up(offset, subclusterSize());
   }
 
   /** Returns how many bytes of a table are one slice: 4 KiB, or a cluster if that is smaller. */
@@ -29,11 +70,11 @@ record ClusterGeometry(int clusterBits) {
   }
 
   int entriesPerSlice() {
-    return sliceSize() >> ENTRY_SHIFT;
+    return sliceSize() >> entryShift;
   }
 
   int entriesPerL2() {
-    return clusterSize() >> ENTRY_SHIFT;
+    return clusterSize() >> entryShift;
   }
 
   /** Returns how many guest bytes one L2 table maps. */
@@ -42,12 +83,12 @@ record ClusterGeometry(int clusterBits) {
   }
 
   int l1Index(long guestOffset) {
-    return Math.toIntExact(guestOffset >>> (clusterBits + clusterBits - ENTRY_SHIFT));
+    return Math.toIntExact(guestOffset >>> (clusterBits + clusterBits - entryShift));
   }
 
   /** Returns how many L1 entries a disk of {@code length} bytes needs. */
   long l1EntriesFor(long length) {
-    return length == 0 ? 0 : ((length - 1) >>> (clusterBits + clusterBits - ENTRY_SHIFT)) + 1;
+    return length == 0 ? 0 : ((length - 1) >>> (clusterBits + clusterBits - entryShift)) + 1;
   }
 
   int l2Index(long guestOffset) {
@@ -56,7 +97,7 @@ record ClusterGeometry(int clusterBits) {
 
   /** Returns where, in an L2 table, the slice begins that maps {@code guestOffset}. */
   int sliceOffset(long guestOffset) {
-    return (l2Index(guestOffset) << ENTRY_SHIFT) & -sliceSize();
+    return (l2Index(guestOffset) << entryShift) & -sliceSize();
   }
 
   int indexInSlice(long guestOffset) {

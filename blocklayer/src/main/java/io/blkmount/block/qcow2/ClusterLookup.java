@@ -7,15 +7,14 @@ import java.io.IOException;
 
 /** Finds where guest data is stored, without changing the image and without a lock. */
 final class ClusterLookup {
-  /** From so many entries on, looking for the end of a hole is worth some garbage. */
-  private static final int MANY_ENTRIES = 32;
-
   private final Metadata metadata;
   private final ClusterGeometry geometry;
+  private final L2Entries entries;
 
   ClusterLookup(Metadata metadata) {
     this.metadata = metadata;
     this.geometry = metadata.geometry();
+    this.entries = metadata.l2Entries();
   }
 
   /**
@@ -38,11 +37,9 @@ final class ClusterLookup {
     long sliceOffset = l2Offset + geometry.sliceOffset(guestOffset);
     Slice cached = metadata.l2Cache().peek(sliceOffset);
     if (cached != null) {
-      int index = geometry.indexInSlice(guestOffset);
-      long entry = cached.entry(index);
-      int clusters = clusterCount(cached, index, entry, guestOffset, maxLength);
-      if (cached.isCurrent()) {
-        return run(entry, clusters, guestOffset, maxLength);
+      ClusterRun run = entries.findCurrent(cached, guestOffset, maxLength);
+      if (run != null) {
+        return run;
       }
     }
     return findPinned(sliceOffset, guestOffset, maxLength);
@@ -51,16 +48,8 @@ final class ClusterLookup {
   private ClusterRun findPinned(long sliceOffset, long guestOffset, long maxLength)
       throws IOException {
     try (Slice slice = metadata.l2Cache().pin(sliceOffset)) {
-      return runFrom(slice, guestOffset, maxLength);
+      return entries.find(slice, guestOffset, maxLength);
     }
-  }
-
-  /** Does {@link #find} in the pinned slice that maps {@code guestOffset}. */
-  ClusterRun runFrom(Slice slice, long guestOffset, long maxLength) throws IOException {
-    int index = geometry.indexInSlice(guestOffset);
-    long entry = slice.entry(index);
-    int clusters = clusterCount(slice, index, entry, guestOffset, maxLength);
-    return run(entry, clusters, guestOffset, maxLength);
   }
 
   /**
@@ -78,25 +67,14 @@ final class ClusterLookup {
     long sliceOffset = l2Offset + geometry.sliceOffset(guestOffset);
     Slice cached = metadata.l2Cache().peek(sliceOffset);
     if (cached != null) {
-      long length = unallocatedIn(cached, guestOffset, maxLength);
+      long length = entries.unallocatedLength(cached, guestOffset, maxLength);
       if (cached.isCurrent()) {
         return length;
       }
     }
     try (Slice slice = metadata.l2Cache().pin(sliceOffset)) {
-      return unallocatedIn(slice, guestOffset, maxLength);
+      return entries.unallocatedLength(slice, guestOffset, maxLength);
     }
-  }
-
-  private long unallocatedIn(Slice slice, long guestOffset, long maxLength) {
-    int index = geometry.indexInSlice(guestOffset);
-    long entry = slice.entry(index);
-    if (metadata.kind(entry) != L2Entry.Kind.UNALLOCATED) {
-      return 0;
-    }
-    long clusters = clusterCount(slice, index, entry, guestOffset, maxLength);
-    int inCluster = geometry.offsetInCluster(guestOffset);
-    return Math.min(maxLength, (clusters << geometry.clusterBits()) - inCluster);
   }
 
   /**
@@ -133,108 +111,5 @@ final class ClusterLookup {
       end += geometry.l2Span();
     }
     return Math.min(end, limit) - guestOffset;
-  }
-
-  /** Counts the clusters from {@code index} on that make one run of no more than is wanted. */
-  private int clusterCount(Slice slice, int index, long entry, long guestOffset, long maxLength) {
-    int inCluster = geometry.offsetInCluster(guestOffset);
-    if (inCluster + maxLength <= geometry.clusterSize()) {
-      return 1;
-    }
-    L2Entry.Kind kind = metadata.kind(entry);
-    return switch (kind) {
-      case NORMAL, ZERO_ALLOCATED -> countStored(slice, index, entry, inCluster + maxLength);
-      case UNALLOCATED, ZERO_PLAIN -> countUnstored(slice, index, kind, inCluster + maxLength);
-      case COMPRESSED -> 1;
-    };
-  }
-
-  private ClusterRun run(long entry, int clusters, long guestOffset, long maxLength)
-      throws CorruptImageException {
-    L2Entry.Kind kind = metadata.kind(entry);
-    int inCluster = geometry.offsetInCluster(guestOffset);
-    long hostOffset = Extent.NO_HOST_OFFSET;
-    requireSound(entry, kind, guestOffset);
-    if (kind == L2Entry.Kind.NORMAL || kind == L2Entry.Kind.ZERO_ALLOCATED) {
-      hostOffset = L2Entry.hostOffset(entry) + inCluster;
-    }
-    long length = Math.min(maxLength, ((long) clusters << geometry.clusterBits()) - inCluster);
-    return new ClusterRun(kind, guestOffset, length, hostOffset, L2Entry.isCopied(entry), entry);
-  }
-
-  /**
-   * Checks where an entry points to.
-   *
-   * @param guestOffset in the cluster that the entry maps
-   * @throws CorruptImageException if no cluster can be there
-   */
-  void requireSound(long entry, L2Entry.Kind kind, long guestOffset) throws CorruptImageException {
-    if (kind == L2Entry.Kind.UNALLOCATED || kind == L2Entry.Kind.ZERO_PLAIN) {
-      return;
-    }
-    if (metadata.data().isExternal()) {
-      requireOwnPlace(entry, kind, geometry.clusterStart(guestOffset));
-    }
-    if (kind == L2Entry.Kind.COMPRESSED) {
-      return;
-    }
-    long hostOffset = L2Entry.hostOffset(entry);
-    if (hostOffset != 0 && L2Entry.hasReservedBits(entry)) {
-      throw new CorruptImageException(
-          "data cluster", hostOffset, "reserved bits are set: 0x" + Long.toHexString(entry));
-    }
-    if (!geometry.isClusterAligned(hostOffset)) {
-      throw new CorruptImageException(
-          "data cluster",
-          hostOffset,
-          "not a multiple of the cluster size " + geometry.clusterSize());
-    }
-  }
-
-  /** An entry that names another place would give the guest another cluster's bytes. */
-  private static void requireOwnPlace(long entry, L2Entry.Kind kind, long clusterStart)
-      throws CorruptImageException {
-    if (kind == L2Entry.Kind.COMPRESSED) {
-      throw new CorruptImageException(
-          "cluster of guest offset 0x"
-              + Long.toHexString(clusterStart)
-              + ": compressed, although the data lies in an external data file");
-    }
-    if (L2Entry.hostOffset(entry) != clusterStart) {
-      throw new CorruptImageException(
-          "data cluster",
-          L2Entry.hostOffset(entry),
-          "in the external data file only guest offset 0x"
-              + Long.toHexString(clusterStart)
-              + " is right");
-    }
-  }
-
-  /** Counts entries that go on where the one before ends, flags and all. */
-  private int countStored(Slice slice, int index, long entry, long maxLength) {
-    int limit = limit(index, maxLength);
-    int count = 1;
-    while (count < limit
-        && slice.entry(index + count) == entry + ((long) count << geometry.clusterBits())) {
-      count++;
-    }
-    return count;
-  }
-
-  private int countUnstored(Slice slice, int index, L2Entry.Kind kind, long maxLength) {
-    int limit = limit(index, maxLength);
-    int count = 1;
-    if (kind == L2Entry.Kind.UNALLOCATED && limit > MANY_ENTRIES) {
-      count += slice.zeroCount(index + count, limit - count);
-    }
-    while (count < limit && metadata.kind(slice.entry(index + count)) == kind) {
-      count++;
-    }
-    return count;
-  }
-
-  private int limit(int index, long maxLength) {
-    long clusters = (maxLength + geometry.clusterSize() - 1) >> geometry.clusterBits();
-    return (int) Math.min(clusters, geometry.entriesPerSlice() - index);
   }
 }

@@ -10,8 +10,9 @@ import io.blkmount.block.driver.Extent;
  * @param kind what the L2 entries say
  * @param guestOffset first byte; any alignment
  * @param length in bytes, at least 1
- * @param hostOffset of the first byte if the kind is stored as it is; the host cluster in reserve
- *     for ZERO_ALLOCATED; else {@link Extent#NO_HOST_OFFSET}
+ * @param hostOffset of the first byte if the kind is stored as it is; its place in a host cluster
+ *     in reserve for ZERO_ALLOCATED and for UNALLOCATED subclusters of a host cluster; else {@link
+ *     Extent#NO_HOST_OFFSET}
  * @param copied whether the host clusters belong to this image state alone
  * @param entry the first L2 entry
  */
@@ -21,6 +22,11 @@ record ClusterRun(
   /** Returns whether guest data may be written over the host clusters as they are. */
   boolean isOverwritable() {
     return kind == L2Entry.Kind.NORMAL && copied;
+  }
+
+  /** Returns whether there is a host cluster, whatever is in it. */
+  boolean hasHostCluster() {
+    return hostOffset != Extent.NO_HOST_OFFSET;
   }
 
   boolean isZero() {
@@ -40,6 +46,7 @@ record ClusterRun(
           case ZERO_PLAIN, ZERO_ALLOCATED -> Extent.Kind.ZERO;
           case UNALLOCATED -> Extent.Kind.UNALLOCATED;
         };
-    return new Extent(extentKind, guestOffset, length, hostOffset, 0);
+    long shownOffset = extentKind == Extent.Kind.UNALLOCATED ? Extent.NO_HOST_OFFSET : hostOffset;
+    return new Extent(extentKind, guestOffset, length, shownOffset, 0);
   }
 }

@@ -73,7 +73,7 @@ final class ClusterWriter {
         Slice slice = l2Tables.pinForChange(guestOffset)) {
       long reservedEnd = (firstCluster + mine.clusterCount()) << geometry.clusterBits();
       long length = Math.min(end, reservedEnd) - guestOffset;
-      ClusterRun now = lookup.runFrom(slice, guestOffset, length);
+      ClusterRun now = metadata.l2Entries().find(slice, guestOffset, length);
       return now.isOverwritable() ? 0 : place(slice, now, source);
     }
   }
@@ -82,23 +82,25 @@ final class ClusterWriter {
     int count = (int) geometry.clustersTouched(run.guestOffset(), run.length());
     ClusterAllocator.Allocated target;
     int length;
-    if (run.kind() == L2Entry.Kind.ZERO_ALLOCATED && run.copied()) {
+    if (run.hasHostCluster() && run.copied()) {
       clusters.requireWritable(run.hostOffset(), run.length());
       HostRun reserve = new HostRun(geometry.clusterStart(run.hostOffset()), count);
       target = new ClusterAllocator.Allocated(reserve, false);
-      length = fill(run, target, source);
+      length = (int) run.length();
+      copyOnWrite.write(run, target, source, length);
     } else {
       target = clusters.allocate(run.guestOffset(), count);
-      length = fillOrGiveBack(run, target, source);
+      length = fillOrGiveBack(slice, run, target, source);
     }
-    link(slice, geometry.indexInSlice(run.guestOffset()), target.run());
+    link(slice, run.guestOffset(), run.guestOffset() + length, target.run());
     return length;
   }
 
-  private int fillOrGiveBack(ClusterRun run, ClusterAllocator.Allocated taken, ByteBuffer source)
+  private int fillOrGiveBack(
+      Slice slice, ClusterRun run, ClusterAllocator.Allocated taken, ByteBuffer source)
       throws IOException {
     try {
-      return fill(run, taken, source);
+      return fill(slice, run, taken, source);
     } catch (IOException | RuntimeException | Error e) {
       try {
         clusters.giveBack(taken.run());
@@ -110,26 +112,50 @@ final class ClusterWriter {
   }
 
   /** Writes data and edges into clusters that nothing points to yet; returns how much data. */
-  private int fill(ClusterRun run, ClusterAllocator.Allocated target, ByteBuffer source)
+  private int fill(
+      Slice slice, ClusterRun run, ClusterAllocator.Allocated target, ByteBuffer source)
       throws IOException {
     int inCluster = geometry.offsetInCluster(run.guestOffset());
     long room = ((long) target.run().clusterCount() << geometry.clusterBits()) - inCluster;
     int length = (int) Math.min(run.length(), room);
+    if (run.hasHostCluster() && geometry.hasSubclusters()) {
+      copyRest(slice, run, target.run(), length);
+    }
     copyOnWrite.write(run, target, source, length);
     return length;
   }
 
+  /** Takes along what else the first and the last of shared clusters hold. */
+  private void copyRest(Slice slice, ClusterRun run, HostRun target, int length)
+      throws IOException {
+    long end = run.guestOffset() + length;
+    long first = geometry.clusterStart(run.guestOffset());
+    long last = geometry.clusterStart(end - 1);
+    copyRestOf(first, slice, run, end, target.hostOffset());
+    if (last > first) {
+      copyRestOf(last, slice, run, end, target.hostOffset() + (last - first));
+    }
+  }
+
+  private void copyRestOf(
+      long cluster, Slice slice, ClusterRun run, long guestEnd, long targetOffset)
+      throws IOException {
+    int rest = metadata.l2Entries().storedOutside(slice, cluster, run.guestOffset(), guestEnd);
+    copyOnWrite.copySubclusters(rest, run.hostOffsetOf(cluster), targetOffset);
+  }
+
   /** Points the entries at the new clusters; cannot fail, so that nothing is half linked. */
-  private void link(Slice slice, int firstIndex, HostRun run) {
+  private void link(Slice slice, long start, long end, HostRun run) {
     metadata.lock().lock();
     try {
-      for (int i = 0; i < run.clusterCount(); i++) {
-        long hostOffset = run.hostOffset() + ((long) i << geometry.clusterBits());
-        long before = slice.entry(firstIndex + i);
-        slice.setEntry(firstIndex + i, L2Entry.normal(hostOffset));
+      long hostOffset = run.hostOffset();
+      for (long at = start, next; at < end; at = next) {
+        next = Math.min(end, geometry.clusterEnd(at + 1));
+        long before = metadata.l2Entries().link(slice, at, next, hostOffset);
         if (L2Entry.hostOffset(before) != hostOffset || isCompressed(before)) {
           freed.addOf(before);
         }
+        hostOffset += geometry.clusterSize();
       }
       metadata.l2Cache().markDirty(slice);
     } finally {
@@ -138,6 +164,6 @@ final class ClusterWriter {
   }
 
   private boolean isCompressed(long entry) {
-    return metadata.kind(entry) == L2Entry.Kind.COMPRESSED;
+    return L2Entry.isCompressed(entry);
   }
 }

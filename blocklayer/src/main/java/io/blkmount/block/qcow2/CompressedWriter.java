@@ -20,7 +20,6 @@ final class CompressedWriter {
 
   private final Metadata metadata;
   private final ClusterGeometry geometry;
-  private final ClusterLookup lookup;
   private final L2Tables l2Tables;
   private final CompressedSpace space;
   private final ClusterWriter writer;
@@ -30,7 +29,6 @@ final class CompressedWriter {
 
   CompressedWriter(
       Metadata metadata,
-      ClusterLookup lookup,
       L2Tables l2Tables,
       CompressedSpace space,
       ClusterWriter writer,
@@ -38,7 +36,6 @@ final class CompressedWriter {
       MetadataWriteback writeback) {
     this.metadata = metadata;
     this.geometry = metadata.geometry();
-    this.lookup = lookup;
     this.l2Tables = l2Tables;
     this.space = space;
     this.writer = writer;
@@ -107,7 +104,8 @@ final class CompressedWriter {
     long guestCluster = guestOffset >> geometry.clusterBits();
     try (AllocationTracker.Reservation mine = writer.tracker().reserve(guestCluster, 1);
         Slice slice = l2Tables.pinForChange(guestOffset)) {
-      ClusterRun before = lookup.runFrom(slice, guestOffset, 1); // nothing unsound is dropped
+      ClusterRun before =
+          metadata.l2Entries().find(slice, guestOffset, 1); // nothing unsound is dropped
       int length = compressed.remaining();
       long hostOffset = space.allocate(length);
       if (hostOffset == CompressedSpace.NONE) {
@@ -137,12 +135,10 @@ final class CompressedWriter {
   }
 
   private void link(Slice slice, long guestOffset, CompressedCluster stored) {
-    int index = geometry.indexInSlice(guestOffset);
+    long entry = stored.encode(geometry.clusterBits());
     metadata.lock().lock();
     try {
-      long before = slice.entry(index);
-      slice.setEntry(index, stored.encode(geometry.clusterBits()));
-      freed.addOf(before);
+      freed.addOf(metadata.l2Entries().linkCompressed(slice, guestOffset, entry));
       metadata.l2Cache().markDirty(slice);
     } finally {
       metadata.lock().unlock();

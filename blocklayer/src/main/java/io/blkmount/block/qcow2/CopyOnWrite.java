@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.blkmount.block.qcow2;
 
+import io.blkmount.block.bytes.Alignment;
 import io.blkmount.block.bytes.BouncePool;
 import io.blkmount.block.bytes.Zeroes;
 import io.blkmount.block.driver.WriteFlags;
@@ -30,7 +31,7 @@ final class CopyOnWrite {
 
   /**
    * Writes the first {@code length} bytes of {@code source} and the edges around them, so that
-   * every byte of the clusters that were touched is the guest's own.
+   * every byte of the clusters, or subclusters, that were touched is the guest's own.
    *
    * @param before what the clusters held; starts at the guest offset that is written
    * @param taken where to; its first cluster holds the guest offset
@@ -38,22 +39,42 @@ final class CopyOnWrite {
    */
   void write(ClusterRun before, ClusterAllocator.Allocated taken, ByteBuffer source, int length)
       throws IOException {
-    long guestOffset = before.guestOffset();
-    long hostOffset = taken.run().hostOffset();
-    int head = geometry.offsetInCluster(guestOffset);
-    int used = head + length;
-    int tail = tailLength(guestOffset + length, (int) (geometry.clusterEnd(used) - used));
+    Place place = place(before, taken, length);
     boolean edgesAreZero =
-        taken.readsZero() && content.readsZero(before, geometry.clusterStart(guestOffset));
-    if (head + tail == 0 || edgesAreZero) {
-      writeData(hostOffset + head, source, length);
-    } else if (used + tail <= MAX_MERGED) {
-      writeMerged(before, taken, source, length, tail);
+        taken.readsZero() && content.readsZero(before, before.guestOffset() - place.head());
+    if (place.head() + place.tail() == 0 || edgesAreZero) {
+      writeData(place.dataOffset(), source, length);
+    } else if (place.head() + length + place.tail() <= MAX_MERGED) {
+      writeMerged(before, place, source, length, taken.readsZero());
     } else {
-      writeEdge(before, guestOffset - head, hostOffset, head);
-      writeData(hostOffset + head, source, length);
-      writeEdge(before, guestOffset + length, hostOffset + used, tail);
+      writeEdge(before, before.guestOffset() - place.head(), place.hostOffset(), place.head());
+      writeData(place.dataOffset(), source, length);
+      writeEdge(before, before.guestOffset() + length, place.dataOffset() + length, place.tail());
     }
+  }
+
+  /**
+   * Where data and edges go.
+   *
+   * @param hostOffset of the first edge, or of the data if there is none
+   * @param head bytes of the edge before the data
+   * @param tail bytes of the edge after it
+   */
+  private record Place(long hostOffset, int head, int tail) {
+    long dataOffset() {
+      return hostOffset + head;
+    }
+  }
+
+  /** Edges reach as far as what an entry can say of no less: a subcluster, unless compressed. */
+  private Place place(ClusterRun before, ClusterAllocator.Allocated taken, int length) {
+    boolean whole = before.kind() == L2Entry.Kind.COMPRESSED;
+    int unit = whole ? geometry.clusterSize() : geometry.subclusterSize();
+    long guestEnd = before.guestOffset() + length;
+    int head = (int) (before.guestOffset() & (unit - 1));
+    int tail = tailLength(guestEnd, (int) (Alignment.up(guestEnd, unit) - guestEnd));
+    int inCluster = geometry.offsetInCluster(before.guestOffset());
+    return new Place(taken.run().hostOffset() + inCluster - head, head, tail);
   }
 
   /** An external data file never becomes longer than the disk. */
@@ -76,20 +97,20 @@ final class CopyOnWrite {
   }
 
   private void writeMerged(
-      ClusterRun before, ClusterAllocator.Allocated taken, ByteBuffer source, int length, int tail)
+      ClusterRun before, Place place, ByteBuffer source, int length, boolean readsZero)
       throws IOException {
-    int head = geometry.offsetInCluster(before.guestOffset());
+    int head = place.head();
     int used = head + length;
-    try (BouncePool.Bounce bounce = BouncePool.take(used + tail)) {
+    try (BouncePool.Bounce bounce = BouncePool.take(used + place.tail())) {
       ByteBuffer merged = bounce.buffer();
       readEdges(before, merged, head, used);
       merged.clear();
-      if (taken.readsZero() && isZero(merged, 0, head) && isZero(merged, used, merged.limit())) {
-        writeData(taken.run().hostOffset() + head, source, length); // what is there is right
+      if (readsZero && isZero(merged, 0, head) && isZero(merged, used, merged.limit())) {
+        writeData(place.dataOffset(), source, length); // what is there is right
         return;
       }
       merged.put(head, source, source.position(), length);
-      metadata.data().file().write(taken.run().hostOffset(), merged, WriteFlags.NONE);
+      metadata.data().file().write(place.hostOffset(), merged, WriteFlags.NONE);
     }
     source.position(source.position() + length);
   }
@@ -129,6 +150,28 @@ final class CopyOnWrite {
         content.read(before, guestOffset, bounce.buffer());
         metadata.data().file().write(hostOffset, bounce.buffer().flip(), WriteFlags.NONE);
       }
+    }
+  }
+
+  /**
+   * Copies subclusters of one host cluster to another one.
+   *
+   * @param subclusters a bit for each
+   */
+  void copySubclusters(int subclusters, long fromHostOffset, long toHostOffset) throws IOException {
+    for (int rest = subclusters; rest != 0; ) {
+      int first = Integer.numberOfTrailingZeros(rest);
+      int count = Integer.numberOfTrailingZeros(~(rest >>> first));
+      long offset = (long) first << geometry.subclusterBits();
+      copy(fromHostOffset + offset, toHostOffset + offset, count << geometry.subclusterBits());
+      rest &= ~SubclusterMap.bits(first, first + count);
+    }
+  }
+
+  private void copy(long fromHostOffset, long toHostOffset, int length) throws IOException {
+    try (BouncePool.Bounce bounce = BouncePool.take(length)) {
+      metadata.data().file().read(fromHostOffset, bounce.buffer());
+      metadata.data().file().write(toHostOffset, bounce.buffer().flip(), WriteFlags.NONE);
     }
   }
 }

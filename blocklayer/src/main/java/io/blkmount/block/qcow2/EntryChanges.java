@@ -30,7 +30,10 @@ final class EntryChanges {
     this.writeback = writeback;
   }
 
-  /** What becomes of an entry; returns the same entry to leave it. */
+  /**
+   * What becomes of an entry; returns the same entry to leave it. Both are standard entries that
+   * say of the cluster as a whole what is in the table.
+   */
   interface Change {
     long apply(long entry, L2Entry.Kind kind, long guestOffset);
   }
@@ -49,14 +52,19 @@ final class EntryChanges {
     for (long at = guestOffset; at < guestEnd; ) {
       writeback.runIfDue();
       ClusterRun run = lookup.find(at, guestEnd - at);
-      long end = Math.min(guestEnd, geometry.sliceSpanEnd(at));
-      if (run.kind() == L2Entry.Kind.UNALLOCATED && !changesUnallocated) {
-        end = at + run.length();
-      } else {
+      long end = changesUnallocated ? at : absentEnd(run);
+      if (end == at) {
+        end = Math.min(guestEnd, geometry.sliceSpanEnd(at));
         applyInSlice(at, end, change);
       }
       at = end;
     }
+  }
+
+  /** Returns where the whole clusters end, from a run's start on, of which nothing is here. */
+  private long absentEnd(ClusterRun run) {
+    boolean absent = run.kind() == L2Entry.Kind.UNALLOCATED && !run.hasHostCluster();
+    return absent ? geometry.clusterStart(run.guestOffset() + run.length()) : run.guestOffset();
   }
 
   private void applyInSlice(long guestOffset, long guestEnd, Change change) throws IOException {
@@ -77,12 +85,12 @@ final class EntryChanges {
   private void applyTo(Slice slice, long guestOffset, Change change, DataHoles holes)
       throws CorruptImageException {
     int index = geometry.indexInSlice(guestOffset);
-    long before = slice.entry(index);
+    long before = metadata.l2Entries().wholeCluster(slice, index);
     L2Entry.Kind kind = metadata.kind(before);
     long after = change.apply(before, kind, guestOffset);
     if (after != before) {
-      lookup.requireSound(before, kind, guestOffset);
-      slice.setEntry(index, after);
+      metadata.l2Entries().requireSound(before, kind, guestOffset);
+      metadata.l2Entries().setWholeCluster(slice, index, after);
       if (!L2Entry.hasHostCluster(metadata.kind(after))) {
         freed.addOf(before);
         if (L2Entry.hasHostCluster(kind)) {
@@ -90,6 +98,32 @@ final class EntryChanges {
         }
       }
       metadata.l2Cache().markDirty(slice);
+    }
+  }
+
+  /**
+   * Makes whole subclusters of one cluster, which is not compressed, read as zeros.
+   *
+   * @param start guest offset of the first
+   * @param end one past the last
+   * @param alsoUnallocated whether those have to change that are in no way in this image
+   * @throws IOException as above; nothing has changed then
+   */
+  void zeroPart(long start, long end, boolean alsoUnallocated) throws IOException {
+    writeback.runIfDue();
+    ClusterRun run = lookup.find(start, end - start);
+    if (!alsoUnallocated && run.kind() == L2Entry.Kind.UNALLOCATED && run.length() == end - start) {
+      return; // without a table, perhaps
+    }
+    try (Slice slice = l2Tables.pinForChange(start)) {
+      metadata.lock().lock();
+      try {
+        if (metadata.l2Entries().zeroPart(slice, start, end, alsoUnallocated)) {
+          metadata.l2Cache().markDirty(slice);
+        }
+      } finally {
+        metadata.lock().unlock();
+      }
     }
   }
 }

@@ -2,7 +2,8 @@
 package io.blkmount.block.qcow2;
 
 /**
- * A standard L2 entry.
+ * A standard L2 entry, or the first word of an extended one, which has no zero flag; the second is
+ * a {@link SubclusterMap}.
  *
  * <pre>
  * normal      | 63 COPIED | 62 = 0 | 56-61 0 | 9-55 host offset | 1-8 0 | 0 reads as zero (v3) |
@@ -81,6 +82,10 @@ final class L2Entry {
 
   static long hostOffset(long entry) {
     return entry & L1Entry.OFFSET_MASK;
+  }
+
+  static boolean isCompressed(long entry) {
+    return (entry & COMPRESSED) != 0;
   }
 
   /**

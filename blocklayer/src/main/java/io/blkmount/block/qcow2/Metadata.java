@@ -16,6 +16,7 @@ final class Metadata {
   private final GuestData data;
   private final Qcow2Header header;
   private final ClusterGeometry geometry;
+  private final L2Entries l2Entries;
   private final RefcountWidth refcountWidth;
   private final MetadataCache l2Cache;
   private final MetadataCache refcountCache;
@@ -39,7 +40,8 @@ final class Metadata {
     this.file = file;
     this.data = data;
     this.header = header;
-    this.geometry = new ClusterGeometry(header.clusterBits());
+    this.geometry = ClusterGeometry.of(header);
+    this.l2Entries = L2Entries.of(geometry, data, header.version() >= 3);
     this.refcountWidth = new RefcountWidth(header.refcountOrder());
     this.l2Cache =
         new MetadataCache(
@@ -70,7 +72,7 @@ final class Metadata {
     return data;
   }
 
-  /** Returns the kind of an L2 entry of this image. */
+  /** Returns the kind of a standard L2 entry of this image. */
   L2Entry.Kind kind(long entry) {
     return data.isExternal() ? L2Entry.externalKind(entry) : L2Entry.kind(entry, isVersion3());
   }
@@ -101,6 +103,11 @@ final class Metadata {
 
   ClusterGeometry geometry() {
     return geometry;
+  }
+
+  /** Returns what reads and changes the entries of L2 tables. */
+  L2Entries l2Entries() {
+    return l2Entries;
   }
 
   RefcountWidth refcountWidth() {

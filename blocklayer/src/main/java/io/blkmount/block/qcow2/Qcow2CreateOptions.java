@@ -20,6 +20,7 @@ import org.jspecify.annotations.Nullable;
  * @param refcountOrder 0 to 6
  * @param lazyRefcounts whether refcounts may lag behind
  * @param compressionType of {@link Qcow2Header}
+ * @param extendedL2 whether L2 entries say where each subcluster is
  * @param dataFile name of the file that guest data is stored in; null for the image file
  * @param rawData whether that file is the disk, byte for byte, at any time
  */
@@ -29,6 +30,7 @@ record Qcow2CreateOptions(
     int refcountOrder,
     boolean lazyRefcounts,
     int compressionType,
+    boolean extendedL2,
     @Nullable String dataFile,
     boolean rawData) {
   static final String COMPAT = "compat";
@@ -36,6 +38,7 @@ record Qcow2CreateOptions(
   static final String REFCOUNT_BITS = "refcount_bits";
   static final String LAZY_REFCOUNTS = "lazy_refcounts";
   static final String COMPRESSION_TYPE = "compression_type";
+  static final String EXTENDED_L2 = "extended_l2";
   static final String PREALLOCATION = "preallocation";
   static final String DATA_FILE = "data_file";
   static final String DATA_FILE_RAW = "data_file_raw";
@@ -48,8 +51,7 @@ record Qcow2CreateOptions(
   private static final Set<String> OFF = Set.of("off", "no", "false", "n");
 
   /** QEMU's switches for what we do not create; off is what we do anyway. */
-  private static final List<String> ONLY_OFF =
-      List.of(PREALLOCATION, "extended_l2", "encryption", "nocow");
+  private static final List<String> ONLY_OFF = List.of(PREALLOCATION, "encryption", "nocow");
 
   /** QEMU's options for what we do not create. */
   private static final List<String> NOT_SUPPORTED =
@@ -80,10 +82,12 @@ record Qcow2CreateOptions(
             refcountOrder(rest.remove(REFCOUNT_BITS)),
             isOn(rest, LAZY_REFCOUNTS),
             choice(rest, COMPRESSION_TYPE, COMPRESSION_TYPES, Qcow2Header.COMPRESSION_ZLIB),
+            isOn(rest, EXTENDED_L2),
             rest.remove(DATA_FILE),
             isOn(rest, DATA_FILE_RAW));
     refuseUnsupported(rest);
     options.requireDataFile();
+    options.requireSubclusters();
     options.requireVersion3();
     return options;
   }
@@ -149,12 +153,19 @@ record Qcow2CreateOptions(
     }
   }
 
+  private void requireSubclusters() throws BlockException {
+    if (extendedL2 && clusterBits < HeaderReader.MIN_EXTENDED_L2_CLUSTER_BITS) {
+      throw invalid(EXTENDED_L2, CLUSTER_SIZE + " has to be at least 16384");
+    }
+  }
+
   private void requireVersion3() throws BlockException {
     if (version >= 3) {
       return;
     }
     requireVersion3(REFCOUNT_BITS, refcountOrder != Qcow2Header.V2_REFCOUNT_ORDER);
     requireVersion3(LAZY_REFCOUNTS, lazyRefcounts);
+    requireVersion3(EXTENDED_L2, extendedL2);
     requireVersion3(DATA_FILE, dataFile != null);
     requireVersion3(COMPRESSION_TYPE, compressionType != Qcow2Header.COMPRESSION_ZLIB);
   }

@@ -165,6 +165,7 @@ final class Qcow2Creator {
         0,
         0,
         (isZlib ? 0 : FeatureBits.COMPRESSION_TYPE)
+            | (shape.extendedL2() ? FeatureBits.EXTENDED_L2 : 0)
             | (shape.dataFile() == null ? 0 : FeatureBits.EXTERNAL_DATA_FILE),
         shape.lazyRefcounts() ? FeatureBits.LAZY_REFCOUNTS : 0,
         shape.rawData() ? FeatureBits.RAW_EXTERNAL_DATA : 0,
@@ -181,8 +182,9 @@ final class Qcow2Creator {
     }
     boolean fits = bytes <= Long.MAX_VALUE - SECTOR;
     long rounded = fits ? Alignment.up(bytes, SECTOR) : bytes;
-    if (!fits || Qcow2Header.l1EntriesFor(rounded, shape.clusterBits(), false) > maxL1) {
-      long limit = maxL1 << (2 * shape.clusterBits() - 3);
+    if (!fits
+        || Qcow2Header.l1EntriesFor(rounded, shape.clusterBits(), shape.extendedL2()) > maxL1) {
+      long limit = maxL1 << (2 * shape.clusterBits() - (shape.extendedL2() ? 4 : 3));
       throw fault(
           BlockError.TOO_BIG,
           String.format(
@@ -193,7 +195,7 @@ final class Qcow2Creator {
   }
 
   private int l1EntryCount() {
-    return (int) Qcow2Header.l1EntriesFor(length, shape.clusterBits(), false);
+    return (int) Qcow2Header.l1EntriesFor(length, shape.clusterBits(), shape.extendedL2());
   }
 
   private byte @Nullable [] backingName(@Nullable BackingReference backing) throws BlockException {

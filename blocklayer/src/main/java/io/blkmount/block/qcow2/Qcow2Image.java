@@ -46,7 +46,9 @@ final class Qcow2Image implements DriverInstance, Backed {
     this.corruption = corruption;
     this.firstWrite = new FirstWrite(metadata);
     this.backingReference = backingReference;
-    this.limits = BlockLimits.ofCluster(metadata.geometry().clusterSize());
+    this.limits =
+        BlockLimits.ofClusters(
+            metadata.geometry().clusterSize(), metadata.geometry().subclusterSize());
     this.whenWritable = isCompressible(metadata.header()) ? COMPRESSIBLE : WRITABLE;
   }
 
@@ -174,14 +176,22 @@ final class Qcow2Image implements DriverInstance, Backed {
 
   @Override
   public void writeZeroes(long offset, long length, WriteFlags flags) throws IOException {
-    long end = metadata.geometry().clusterEnd(offset + length);
+    long end = changeEnd(offset + length);
     change(() -> parts.zeroClusters().zero(offset, end, flags));
   }
 
   @Override
   public void discard(long offset, long length) throws IOException {
-    long end = metadata.geometry().clusterEnd(offset + length);
+    long end = changeEnd(offset + length);
     change(() -> parts.zeroClusters().discard(offset, end));
+  }
+
+  /** The last cluster of the disk may be cut off: it is a whole one all the same. */
+  private long changeEnd(long guestEnd) {
+    ClusterGeometry geometry = metadata.geometry();
+    return guestEnd == metadata.length()
+        ? geometry.clusterEnd(guestEnd)
+        : geometry.subclusterEnd(guestEnd);
   }
 
   @Override

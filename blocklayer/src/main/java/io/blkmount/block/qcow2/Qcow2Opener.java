@@ -65,22 +65,14 @@ final class Qcow2Opener {
 
   private void requireServed(Qcow2Header header) throws BlockException {
     if (header.cryptMethod() != Qcow2Header.CRYPT_NONE) {
-      throw notSupported("encryption", "is");
-    }
-    if (header.hasIncompatible(FeatureBits.EXTENDED_L2)) {
-      throw notSupported("extended L2 entries (subclusters)", "are");
+      throw notSupported("encryption");
     }
   }
 
-  private BlockException notSupported(String feature, String verb) {
+  private BlockException notSupported(String feature) {
     return new BlockException(
         BlockError.NOT_SUPPORTED,
-        options.imageName()
-            + ": the image has "
-            + feature
-            + ", which "
-            + verb
-            + " not supported yet");
+        options.imageName() + ": the image has " + feature + ", which is not supported yet");
   }
 
   private void requireWritable(Qcow2Header header, HeaderExtensions extensions, Qcow2Options own)

@@ -50,9 +50,9 @@ record Qcow2Parts(
         new ClusterWriter(metadata, lookup, l2Tables, clusters, copyOnWrite, freed, writeback);
     CompressedSpace space = new CompressedSpace(metadata, refcounts, allocator);
     CompressedWriter compressedWriter =
-        new CompressedWriter(metadata, lookup, l2Tables, space, writer, freed, writeback);
+        new CompressedWriter(metadata, l2Tables, space, writer, freed, writeback);
     EntryChanges changes = new EntryChanges(metadata, lookup, l2Tables, freed, writeback);
-    ZeroClusters zeroClusters = new ZeroClusters(metadata, lookup, content, changes);
+    ZeroClusters zeroClusters = new ZeroClusters(metadata, lookup, content, changes, writer);
     SpaceReservation reservation =
         new SpaceReservation(
             metadata, lookup, content, writer, clusters, l2Tables, freed, writeback);

@@ -186,9 +186,7 @@ final class Qcow2Resizer {
   /** Clears what the last cluster holds past the old end, and what a longer backing file shows. */
   private void zeroNewPart(long oldLength, long length) throws IOException {
     long firstWhole = Math.min(geometry.clusterEnd(oldLength), length);
-    if (firstWhole > oldLength && !readsZero(oldLength)) {
-      writeZeros(oldLength, firstWhole);
-    }
+    clearTail(oldLength, firstWhole);
     forgetLeftovers(oldLength, length);
     long visibleEnd = Math.min(length, content.backingLength());
     if (visibleEnd > firstWhole) {
@@ -211,11 +209,17 @@ final class Qcow2Resizer {
     }
   }
 
-  private boolean readsZero(long guestOffset) throws IOException {
-    if (geometry.l1Index(guestOffset) >= metadata.l1().entryCount()) {
-      return guestOffset >= content.backingLength();
+  /** Writes zeros to what does not read as zeros in the rest of a cluster. */
+  private void clearTail(long guestOffset, long end) throws IOException {
+    boolean mapped = geometry.l1Index(guestOffset) < metadata.l1().entryCount();
+    for (long at = guestOffset, next; at < end; at = next) {
+      ClusterRun run = mapped ? lookup.find(at, end - at) : null;
+      next = run == null ? end : at + run.length();
+      boolean zero = run == null ? at >= content.backingLength() : content.readsZero(run, at);
+      if (!zero) {
+        writeZeros(at, next);
+      }
     }
-    return content.readsZero(lookup.find(guestOffset, 1), guestOffset);
   }
 
   private void writeZeros(long guestOffset, long guestEnd) throws IOException {

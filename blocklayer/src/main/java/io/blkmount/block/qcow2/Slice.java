@@ -41,6 +41,9 @@ final class Slice implements AutoCloseable {
   private volatile boolean loaded;
   private volatile @Nullable IOException failure;
 
+  /** Odd while a pair of entries is being changed; changed under the metadata lock. */
+  private volatile int changes;
+
   /** Whether memory is newer than the disk; used under the metadata lock only. */
   private boolean dirty;
 
@@ -87,6 +90,29 @@ final class Slice implements AutoCloseable {
   /** Changes one entry; the caller holds the metadata lock and marks the slice dirty. */
   void setEntry(int index, long entry) {
     ENTRIES.setRelease(buffer, index << ClusterGeometry.ENTRY_SHIFT, entry);
+  }
+
+  /** Changes two neighbours, which {@link #stamp} lets readers see together; else as above. */
+  void setPair(int index, long first, long second) {
+    int before = changes;
+    changes = before + 1;
+    setEntry(index, first);
+    setEntry(index + 1, second);
+    changes = before + 2;
+  }
+
+  /** Returns what {@link #isUnchangedSince} wants to know; waits while a pair changes. */
+  int stamp() {
+    int now;
+    while (((now = changes) & 1) != 0) {
+      Thread.onSpinWait(); // a few instructions of another thread
+    }
+    return now;
+  }
+
+  /** Returns whether all pairs that were read since then are pairs that were set together. */
+  boolean isUnchangedSince(int stamp) {
+    return changes == stamp;
   }
 
   boolean isDirty() {

@@ -63,15 +63,19 @@ final class SpaceReservation {
   }
 
   private long reserveRun(ClusterRun run) throws IOException {
-    boolean hasClusters = run.copied() && run.hostOffset() >= 0;
-    if (hasClusters) {
-      reserveInFile(run.hostOffset(), geometry.clusterEnd(run.length()));
+    if (run.copied() && run.hasHostCluster()) {
+      long end = geometry.clusterEnd(run.guestOffset() + run.length());
+      reserveInFile(run.hostOffset(), end - run.guestOffset());
       return run.length();
     }
-    if (metadata.isVersion3() && content.readsZero(run, run.guestOffset())) {
-      return reserveZeros(run);
-    }
-    return rewriteCluster(run);
+    return canWait(run) ? reserveUnstored(run) : rewriteCluster(run);
+  }
+
+  /** Returns whether an entry can have a cluster in reserve and say the same as before. */
+  private boolean canWait(ClusterRun run) throws IOException {
+    return geometry.hasSubclusters()
+        ? !run.hasHostCluster() && run.kind() != L2Entry.Kind.COMPRESSED
+        : metadata.isVersion3() && content.readsZero(run, run.guestOffset());
   }
 
   /**
@@ -108,7 +112,7 @@ final class SpaceReservation {
     reserveInFile(hostOffset, length);
   }
 
-  private long reserveZeros(ClusterRun run) throws IOException {
+  private long reserveUnstored(ClusterRun run) throws IOException {
     try (Slice slice = l2Tables.pinForChange(run.guestOffset())) {
       int count = (int) geometry.clustersTouched(run.guestOffset(), run.length());
       ClusterAllocator.Allocated allocated = clusters.allocate(run.guestOffset(), count);
@@ -122,18 +126,18 @@ final class SpaceReservation {
           clusters.giveBack(taken);
         }
       }
-      link(slice, geometry.indexInSlice(run.guestOffset()), taken);
+      link(slice, run.guestOffset(), taken);
       return Math.min(run.length(), (long) taken.clusterCount() << geometry.clusterBits());
     }
   }
 
-  private void link(Slice slice, int firstIndex, HostRun taken) {
+  private void link(Slice slice, long guestOffset, HostRun taken) {
     metadata.lock().lock();
     try {
       for (int i = 0; i < taken.clusterCount(); i++) {
-        long hostOffset = taken.hostOffset() + ((long) i << geometry.clusterBits());
-        long before = slice.entry(firstIndex + i);
-        slice.setEntry(firstIndex + i, L2Entry.zeroAllocated(hostOffset));
+        long step = (long) i << geometry.clusterBits();
+        long before =
+            metadata.l2Entries().reserve(slice, guestOffset + step, taken.hostOffset() + step);
         freed.addOf(before); // a reserve that a snapshot shares is none
       }
       metadata.l2Cache().markDirty(slice);
@@ -142,10 +146,10 @@ final class SpaceReservation {
     }
   }
 
-  /** Writes one cluster as it reads now into a host cluster of its own. */
+  /** Writes what a run has of one cluster as it reads now into a host cluster of its own. */
   private long rewriteCluster(ClusterRun run) throws IOException {
     long end = Math.min(geometry.clusterEnd(run.guestOffset() + 1), metadata.length());
-    int length = (int) (end - run.guestOffset());
+    int length = (int) Math.min(run.length(), end - run.guestOffset());
     try (BouncePool.Bounce bounce = BouncePool.take(length)) {
       ByteBuffer bytes = bounce.buffer();
       content.read(run, run.guestOffset(), bytes);

@@ -1,47 +1,107 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.blkmount.block.qcow2;
 
+import io.blkmount.block.bytes.Zeroes;
 import io.blkmount.block.driver.WriteFlags;
 import io.blkmount.block.error.BlockError;
 import io.blkmount.block.error.BlockException;
 import java.io.IOException;
 
-/** Zeroes and discards whole clusters. Stands for QEMU's {@code zero_in_l2_slice()} and kin. */
+/**
+ * Zeroes and discards whole clusters and subclusters. Stands for QEMU's {@code zero_in_l2_slice()}
+ * and kin.
+ */
 final class ZeroClusters {
   private final Metadata metadata;
+  private final ClusterGeometry geometry;
   private final ClusterLookup lookup;
   private final ClusterContent content;
   private final EntryChanges changes;
+  private final ClusterWriter writer;
 
   ZeroClusters(
-      Metadata metadata, ClusterLookup lookup, ClusterContent content, EntryChanges changes) {
+      Metadata metadata,
+      ClusterLookup lookup,
+      ClusterContent content,
+      EntryChanges changes,
+      ClusterWriter writer) {
     this.metadata = metadata;
+    this.geometry = metadata.geometry();
     this.lookup = lookup;
     this.content = content;
     this.changes = changes;
+    this.writer = writer;
   }
 
   /**
-   * Makes clusters read as zeros.
+   * Makes subclusters read as zeros; where there are none, clusters.
    *
    * @throws IOException with {@code NOT_SUPPORTED} on version 2, which has no zero clusters, when
-   *     there is something that does not read as zeros; nothing has changed then
+   *     there is something that does not read as zeros, and with {@code NO_FALLBACK} when an end
+   *     lies in a compressed cluster; nothing has changed then
    */
   void zero(long guestOffset, long guestEnd, WriteFlags flags) throws IOException {
     boolean mayUnmap = flags.has(WriteFlags.MAY_UNMAP);
     if (metadata.data().isRaw()) {
       zeroData(guestOffset, guestEnd, flags);
     } else if (metadata.isVersion3()) {
-      boolean backed = content.backingLength() > guestOffset;
-      changes.apply(
-          guestOffset,
-          guestEnd,
-          backed,
-          (entry, kind, at) -> zeroed(entry, kind, mayUnmap, backed));
+      zeroSubclusters(guestOffset, guestEnd, flags);
     } else if (mayUnmap && !content.hasBacking()) {
       changes.apply(guestOffset, guestEnd, false, (entry, kind, at) -> L2Entry.UNALLOCATED_ENTRY);
     } else {
       requireNothingStored(guestOffset, guestEnd);
+    }
+  }
+
+  private void zeroSubclusters(long guestOffset, long guestEnd, WriteFlags flags)
+      throws IOException {
+    boolean backed = content.backingLength() > guestOffset;
+    boolean mayUnmap = flags.has(WriteFlags.MAY_UNMAP);
+    long first = firstWhole(guestOffset, guestEnd);
+    long last = lastWhole(guestOffset, guestEnd);
+    if (flags.has(WriteFlags.NO_FALLBACK)) {
+      requireEntryOnly(guestOffset, first);
+      requireEntryOnly(last, guestEnd);
+    }
+    zeroPart(guestOffset, first, backed);
+    changes.apply(first, last, backed, (entry, kind, at) -> zeroed(entry, kind, mayUnmap, backed));
+    zeroPart(last, guestEnd, backed);
+  }
+
+  /** Returns where the whole clusters of a range begin; its end if it has none. */
+  private long firstWhole(long guestOffset, long guestEnd) {
+    return Math.min(guestEnd, geometry.clusterEnd(guestOffset));
+  }
+
+  private long lastWhole(long guestOffset, long guestEnd) {
+    return Math.max(firstWhole(guestOffset, guestEnd), geometry.clusterStart(guestEnd));
+  }
+
+  private void requireEntryOnly(long start, long end) throws IOException {
+    if (start < end && isCompressed(start)) {
+      throw new BlockException(
+          BlockError.NOT_SUPPORTED, "part of a compressed cluster: zeros are to be written");
+    }
+  }
+
+  private boolean isCompressed(long guestOffset) throws IOException {
+    return lookup.find(guestOffset, 1).kind() == L2Entry.Kind.COMPRESSED;
+  }
+
+  /** Zeroes the subclusters at one end of a range. */
+  private void zeroPart(long start, long end, boolean backed) throws IOException {
+    if (start < end) {
+      if (isCompressed(start)) {
+        writeZeros(start, end);
+      } else {
+        changes.zeroPart(start, end, backed);
+      }
+    }
+  }
+
+  private void writeZeros(long start, long end) throws IOException {
+    for (long at = start; at < end; at += Zeroes.MAX_BUFFER) {
+      writer.write(at, Zeroes.buffer((int) Math.min(end - at, Zeroes.MAX_BUFFER)));
     }
   }
 
@@ -78,7 +138,8 @@ final class ZeroClusters {
   }
 
   /**
-   * Drops the host clusters of a range; afterwards it reads as zeros.
+   * Drops the host clusters of a range; afterwards it reads as zeros, but for parts of compressed
+   * clusters at its ends.
    *
    * @throws IOException with {@code NOT_SUPPORTED} on version 2 with a backing file, whose old
    *     bytes would come to light, and on a raw data file in which the host cannot make holes
@@ -93,12 +154,23 @@ final class ZeroClusters {
           BlockError.NOT_SUPPORTED, "discard on version 2 would expose the backing file");
     }
     long dropped = metadata.isVersion3() ? L2Entry.ZERO_ENTRY : L2Entry.UNALLOCATED_ENTRY;
+    long first = firstWhole(guestOffset, guestEnd);
+    long last = lastWhole(guestOffset, guestEnd);
+    discardPart(guestOffset, first);
     changes.apply(
-        guestOffset,
-        guestEnd,
+        first,
+        last,
         false,
         (entry, kind, at) ->
             kind == L2Entry.Kind.UNALLOCATED || kind == L2Entry.Kind.ZERO_PLAIN ? entry : dropped);
+    discardPart(last, guestEnd);
+  }
+
+  /** The host cluster stays, because the rest of it is in use. */
+  private void discardPart(long start, long end) throws IOException {
+    if (start < end && !isCompressed(start)) {
+      changes.zeroPart(start, end, false);
+    }
   }
 
   /** Forgets clusters past a disk's new end altogether. */

@@ -10,19 +10,17 @@ import org.junit.jupiter.api.Nested;
 /** With an external data file, raw or not, the driver keeps the contract of all drivers. */
 final class DataFileContractTest {
   abstract static class Contract extends DriverContract {
-    private final int clusterSize;
-    private final boolean raw;
+    private final String options;
     private ImageFiles files;
 
-    Contract(int clusterSize, boolean raw) {
-      this.clusterSize = clusterSize;
-      this.raw = raw;
+    Contract(String options) {
+      this.options = options;
     }
 
     @Override
     protected DriverInstance open(long length) throws IOException {
       MemoryInstance file = MemoryInstance.ofLength(0);
-      files = ImageFiles.create(file, MemoryInstance.ofLength(0), length, clusterSize, raw);
+      files = ImageFiles.create(file, MemoryInstance.ofLength(0), length, options);
       return files.openDriver(true);
     }
 
@@ -35,28 +33,42 @@ final class DataFileContractTest {
   @Nested
   final class SmallClusters extends Contract {
     SmallClusters() {
-      super(512, false);
+      super("cluster_size=512");
     }
   }
 
   @Nested
   final class UsualClusters extends Contract {
     UsualClusters() {
-      super(65536, false);
+      super("cluster_size=64k");
     }
   }
 
   @Nested
   final class RawWithSmallClusters extends Contract {
     RawWithSmallClusters() {
-      super(512, true);
+      super("cluster_size=512,data_file_raw=on");
     }
   }
 
   @Nested
   final class RawWithUsualClusters extends Contract {
     RawWithUsualClusters() {
-      super(65536, true);
+      super("cluster_size=64k,data_file_raw=on");
+    }
+  }
+
+  @Nested
+  final class Subclusters extends Contract {
+    Subclusters() {
+      super("cluster_size=64k,extended_l2=on");
+    }
+  }
+
+  @Nested
+  final class RawWithSubclusters extends Contract {
+    RawWithSubclusters() {
+      super("cluster_size=64k,data_file_raw=on,extended_l2=on");
     }
   }
 }

@@ -22,7 +22,7 @@ import java.util.SplittableRandom;
 import java.util.TreeSet;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /**
  * A power cut in front of every flush of either file, and after every request: each file keeps what
@@ -43,11 +43,20 @@ final class DataFileCrashTest {
   private long generation;
   private int states;
 
-  @ParameterizedTest(name = "cluster size {0}, raw {1}")
-  @CsvSource({"512, false", "4096, false", "65536, false", "512, true", "4096, true"})
-  void noPowerCutLosesWhatWasFlushed(int clusterSize, boolean isRaw) throws IOException {
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "cluster_size=512",
+        "cluster_size=4096",
+        "cluster_size=65536",
+        "cluster_size=512,data_file_raw=on",
+        "cluster_size=4096,data_file_raw=on",
+        "cluster_size=16384,extended_l2=on",
+        "cluster_size=65536,extended_l2=on,data_file_raw=on"
+      })
+  void noPowerCutLosesWhatWasFlushed(String options) throws IOException {
     for (long seed = 1; seed <= 3L * Images.SCALE; seed++) {
-      run(clusterSize, isRaw, seed);
+      run(options, seed);
     }
 
     assertThat(states).isGreaterThan(3 * REQUESTS);
@@ -59,19 +68,19 @@ final class DataFileCrashTest {
     dropsDataFlushes = true;
     AssertionError seen = null;
     try {
-      run(4096, false, 5);
+      run("cluster_size=4096", 5);
     } catch (AssertionError | IOException e) {
       seen = e instanceof AssertionError error ? error : null;
     }
     assertThat(seen).isNotNull();
   }
 
-  private void run(int clusterSize, boolean isRaw, long seed) throws IOException {
-    raw = isRaw;
+  private void run(String options, long seed) throws IOException {
+    raw = options.contains("data_file_raw=on");
     random = new SplittableRandom(seed);
     MemoryInstance emptyFile = MemoryInstance.ofLength(0);
     MemoryInstance emptyData = MemoryInstance.ofLength(0);
-    ImageFiles.create(emptyFile, emptyData, LENGTH, clusterSize, raw);
+    ImageFiles.create(emptyFile, emptyData, LENGTH, options);
     file = new CrashInstance(emptyFile.content());
     data = new CrashInstance(emptyData.content());
     allowed.clear();

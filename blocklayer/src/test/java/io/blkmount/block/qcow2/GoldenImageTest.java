@@ -62,7 +62,8 @@ final class GoldenImageTest {
         "v2-overlay|compat=0.10|base.img",
         "v3-overlay|compat=1.1|base.img",
         "v3-512-overlay|cluster_size=512|base.img",
-        "data-file|data_file=guest.data,data_file_raw=on|"
+        "data-file|data_file=guest.data,data_file_raw=on|",
+        "extended-l2|extended_l2=on|"
       })
   void imagesAreCreatedAsQemuCreatesThem(String name, String options, String backingName) {
     BackingReference backing =

@@ -107,11 +107,42 @@ final class HostileTablesTest {
     assertThat(content(host)).as("a read-only image changes no byte").isEqualTo(before);
   }
 
+  /** What the subclusters of the first guest cluster say cannot be. */
+  @ParameterizedTest(name = "{0}")
+  @CsvSource(
+      delimiter = '|',
+      textBlock =
+          """
+          both stored and zero              | 40008=00000001ffffffff
+          stored in no cluster              | 40000=0000000000000000 40008=0000000000000001
+          of a compressed cluster           | 40000=4000000000050000 40008=0000000100000000
+          in a cluster off its boundary     | 40000=8000000000052a00 40008=0000000000000000
+          zeros of a cluster off boundary   | 40000=8000000000052a00 40008=ffffffff00000000
+          """)
+  void damagedSubclustersFailAndMarkTheImage(String name, String pokes) throws IOException {
+    Map<String, String> extended = Map.of("extended_l2", "on");
+    String all = "40008=00000000ffffffff " + pokes;
+    byte[] before = content(hostile(all, extended));
+
+    try (DriverInstance image = open(hostile(all, extended), false)) {
+      assertThat(failureOf(() -> Images.read(image, 0, 512))).contains(" at host offset 0x");
+      assertThat(failureOf(() -> image.extentAt(0, CLUSTER))).contains(" at host offset 0x");
+      assertThat(Images.read(image, CLUSTER, 512)).isEqualTo(ByteBuffer.allocate(512));
+    }
+    MemoryInstance written = hostile(all, extended);
+    assertMarked(written, before, writeAndFlush(written, 0));
+    MemoryInstance zeroed = hostile(all, extended);
+    try (DriverInstance image = open(zeroed, true)) {
+      String failure = failureOf(() -> image.writeZeroes(2048, 2048, WriteFlags.NONE));
+      assertMarked(zeroed, before, failure);
+    }
+  }
+
   /** Of the header only the corrupt bit has changed, and the file has not been blown up. */
   private static void assertMarked(MemoryInstance host, byte[] before, @Nullable String failure) {
     assertThat(failure).contains(" at host offset 0x");
     byte[] header = Arrays.copyOf(before, CLUSTER);
-    header[CORRUPT_AT] = (byte) FeatureBits.CORRUPT;
+    header[CORRUPT_AT] |= (byte) FeatureBits.CORRUPT;
     byte[] after = content(host);
     assertThat(Arrays.copyOf(after, CLUSTER)).as(failure).isEqualTo(header);
     assertThat(after.length).as(failure).isLessThanOrEqualTo(10 * CLUSTER);
@@ -146,9 +177,13 @@ final class HostileTablesTest {
   }
 
   private static MemoryInstance hostile(String pokes) {
+    return hostile(pokes, Map.of());
+  }
+
+  private static MemoryInstance hostile(String pokes, Map<String, String> options) {
     try {
       MemoryInstance file = MemoryInstance.ofLength(0);
-      Qcow2Creator.create(new MemoryChild(file), CreateOptions.ofLength(1L << 30));
+      Qcow2Creator.create(new MemoryChild(file), new CreateOptions(1L << 30, null, options));
       PagedBytes bytes = file.content();
       bytes.setLength(6 * CLUSTER);
       for (String poke :

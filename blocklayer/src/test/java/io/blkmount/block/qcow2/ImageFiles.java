@@ -33,15 +33,19 @@ record ImageFiles(ChildOpener.Child file, ChildOpener.Child data) implements Chi
     return new PipelineChild(new RequestPipeline(instance, PipelineOptions.writable(name)), name);
   }
 
-  /** Makes an empty image in two files in memory. */
-  static ImageFiles create(
-      MemoryInstance file, MemoryInstance data, long length, int clusterSize, boolean raw)
+  /**
+   * Makes an empty image in two files in memory.
+   *
+   * @param options as for {@code -o}, without the data file
+   */
+  static ImageFiles create(MemoryInstance file, MemoryInstance data, long length, String options)
       throws IOException {
     ImageFiles files = new ImageFiles(new MemoryChild(file), new MemoryChild(data));
     Map<String, String> values = new HashMap<>();
-    values.put("cluster_size", String.valueOf(clusterSize));
     values.put("data_file", DATA_NAME);
-    values.put("data_file_raw", raw ? "on" : "off");
+    for (String option : options.split(",")) {
+      values.put(option.split("=")[0], option.split("=")[1]);
+    }
     Qcow2Creator.create(files.file(), new CreateOptions(length, null, values), files);
     return files;
   }

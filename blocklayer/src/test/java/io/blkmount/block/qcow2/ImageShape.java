@@ -21,6 +21,7 @@ import org.jspecify.annotations.Nullable;
  * @param refcountBits 16 in version 2
  * @param length of the disk in bytes
  * @param backingLength of a raw backing file in bytes, or {@link #NO_BACKING}
+ * @param extendedL2 whether L2 entries have subclusters
  * @param hasSnapshot whether tests that fill the image take an internal snapshot of it then
  * @param compression {@code zlib} or {@code zstd} if tests write clusters compressed, else null
  */
@@ -30,6 +31,7 @@ record ImageShape(
     int refcountBits,
     int length,
     int backingLength,
+    boolean extendedL2,
     boolean hasSnapshot,
     @Nullable String compression) {
   /** The image has no backing file. */
@@ -39,31 +41,37 @@ record ImageShape(
   private static final String BACKING_NAME = "base.raw";
 
   static ImageShape of(int clusterSize, int length) {
-    return new ImageShape(3, clusterSize, 16, length, NO_BACKING, false, null);
+    return new ImageShape(3, clusterSize, 16, length, NO_BACKING, false, false, null);
   }
 
   ImageShape withVersion2() {
-    return new ImageShape(2, clusterSize, 16, length, backingLength, hasSnapshot, compression);
+    return new ImageShape(
+        2, clusterSize, refcountBits, length, backingLength, extendedL2, hasSnapshot, compression);
   }
 
   ImageShape withRefcountBits(int bits) {
     return new ImageShape(
-        version, clusterSize, bits, length, backingLength, hasSnapshot, compression);
+        version, clusterSize, bits, length, backingLength, extendedL2, hasSnapshot, compression);
   }
 
   ImageShape withBacking(int bytes) {
     return new ImageShape(
-        version, clusterSize, refcountBits, length, bytes, hasSnapshot, compression);
+        version, clusterSize, refcountBits, length, bytes, extendedL2, hasSnapshot, compression);
+  }
+
+  ImageShape withExtendedL2() {
+    return new ImageShape(
+        version, clusterSize, refcountBits, length, backingLength, true, hasSnapshot, compression);
   }
 
   ImageShape withSnapshot() {
     return new ImageShape(
-        version, clusterSize, refcountBits, length, backingLength, true, compression);
+        version, clusterSize, refcountBits, length, backingLength, extendedL2, true, compression);
   }
 
   ImageShape withCompression(String type) {
     return new ImageShape(
-        version, clusterSize, refcountBits, length, backingLength, hasSnapshot, type);
+        version, clusterSize, refcountBits, length, backingLength, extendedL2, hasSnapshot, type);
   }
 
   boolean isCompressed() {
@@ -80,7 +88,8 @@ record ImageShape(
         + (version == 2 ? "0.10" : "1.1")
         + (",cluster_size=" + clusterSize)
         + (version == 2 ? "" : ",refcount_bits=" + refcountBits)
-        + (compression == null || version == 2 ? "" : ",compression_type=" + compression);
+        + (compression == null || version == 2 ? "" : ",compression_type=" + compression)
+        + (extendedL2 ? ",extended_l2=on" : "");
   }
 
   /** Makes the image and returns its bytes. */

@@ -28,6 +28,7 @@ final class Qcow2CrashTest {
     ImageShape small = ImageShape.of(512, MIB);
     ImageShape medium = ImageShape.of(4096, 2 * MIB);
     ImageShape large = ImageShape.of(65536, 4 * MIB);
+    ImageShape extended = ImageShape.of(16384, 2 * MIB).withExtendedL2();
     return Stream.of(
         small,
         small.withRefcountBits(1),
@@ -46,7 +47,12 @@ final class Qcow2CrashTest {
         small.withCompression("zlib").withSnapshot(),
         medium.withCompression("zstd").withRefcountBits(2).withBacking(3 * MIB),
         medium.withVersion2().withCompression("zlib"),
-        large.withCompression("zlib").withRefcountBits(8));
+        large.withCompression("zlib").withRefcountBits(8),
+        extended,
+        extended.withBacking(3 * MIB),
+        extended.withRefcountBits(64).withSnapshot(),
+        extended.withCompression("zlib").withBacking(MIB),
+        large.withExtendedL2().withBacking(MIB + 512).withSnapshot());
   }
 
   @ParameterizedTest

@@ -37,7 +37,10 @@ final class Qcow2CreateRefusalTest {
         "compression_type=lz4|qcow2 option compression_type: lz4 is none of zlib, zstd",
         "lazy_refcounts=maybe|qcow2 option lazy_refcounts: maybe is neither on nor off",
         "foo=on|qcow2 has no creation option foo",
-        "extended_l2=on|qcow2 option extended_l2=on is not supported",
+        "extended_l2=on,cluster_size=8k|qcow2 option extended_l2: cluster_size has to be at least"
+            + " 16384",
+        "extended_l2=on,compat=v2|qcow2 option extended_l2: compat=0.10 has only the default,"
+            + " compat=1.1 is needed",
         "preallocation=full|qcow2 option preallocation=full is not supported",
         "data_file=x|an external data file cannot be opened",
         "data_file_raw=on|qcow2 option data_file_raw: data_file is needed",

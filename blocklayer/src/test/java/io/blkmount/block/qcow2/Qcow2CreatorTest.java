@@ -60,6 +60,10 @@ final class Qcow2CreatorTest {
       long length = Math.min(GIB + 512, quickLength(clusterBits));
       shapes.add(new Shape(length, "compat=0.10," + size));
     }
+    for (int clusterBits : new int[] {14, 16, 17, 21}) {
+      long length = Math.min(lengths[shapes.size() % lengths.length], quickLength(clusterBits));
+      shapes.add(new Shape(length, "extended_l2=on,cluster_size=" + (1 << clusterBits)));
+    }
     return shapes.stream();
   }
 

@@ -59,6 +59,13 @@ final class Qcow2DriverContractTest {
   }
 
   @Nested
+  final class Subclusters extends Contract {
+    Subclusters() {
+      super(ImageShape.of(65536, LENGTH).withExtendedL2());
+    }
+  }
+
+  @Nested
   final class Version2 extends Contract {
     Version2() {
       super(ImageShape.of(4096, LENGTH).withVersion2());

@@ -17,6 +17,7 @@ final class Qcow2FailureTest {
   static Stream<Arguments> requests() {
     ImageShape small = ImageShape.of(512, (256 << 10) + 512);
     ImageShape medium = ImageShape.of(4096, 2 << 20);
+    ImageShape extended = ImageShape.of(16384, 3 << 20).withExtendedL2();
     return Stream.of(
             small,
             small.withRefcountBits(64).withBacking(128 << 10),
@@ -26,7 +27,9 @@ final class Qcow2FailureTest {
             small.withSnapshot(),
             medium.withRefcountBits(2).withBacking(1 << 20).withSnapshot(),
             small.withCompression("zlib"),
-            medium.withCompression("zstd").withSnapshot())
+            medium.withCompression("zstd").withSnapshot(),
+            extended.withCompression("zlib").withBacking(1 << 20),
+            extended.withBacking(2 << 20).withSnapshot())
         .flatMap(shape -> Stream.of(Request.values()).map(each -> Arguments.of(shape, each)));
   }
 

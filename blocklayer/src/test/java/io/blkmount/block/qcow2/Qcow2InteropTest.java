@@ -32,6 +32,8 @@ final class Qcow2InteropTest {
         "cluster_size=64k,refcount_bits=64",
         "compression_type=zstd,cluster_size=64k",
         "compression_type=zstd,cluster_size=4k,refcount_bits=8",
+        "extended_l2=on,cluster_size=16k",
+        "extended_l2=on,compression_type=zstd,cluster_size=128k",
       })
   void compressedClustersAreReadAndRewritten(String options) throws IOException {
     Path raw = folder.resolve("source.raw");
@@ -52,6 +54,10 @@ final class Qcow2InteropTest {
         "cluster_size=64k,refcount_bits=2",
         "compat=0.10,cluster_size=512",
         "compat=0.10,cluster_size=64k,preallocation=metadata",
+        "extended_l2=on,cluster_size=16k",
+        "extended_l2=on,cluster_size=128k,refcount_bits=1",
+        "extended_l2=on,cluster_size=64k,preallocation=metadata",
+        "extended_l2=on,cluster_size=2M,preallocation=falloc",
       })
   void writtenImagesAreWrittenOn(String options) throws IOException {
     Path file = folder.resolve("image.qcow2");
@@ -96,7 +102,13 @@ final class Qcow2InteropTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"cluster_size=512", "cluster_size=64k", "compat=0.10,cluster_size=4k"})
+  @ValueSource(
+      strings = {
+        "cluster_size=512",
+        "cluster_size=64k",
+        "compat=0.10,cluster_size=4k",
+        "extended_l2=on,cluster_size=128k",
+      })
   void overlayOfAnotherImageIsReadByQemuImg(String options) throws IOException {
     SplittableRandom random = new SplittableRandom(options.hashCode());
     PagedBytes base = ModelRun.backing((2 << 20) + 77, random);

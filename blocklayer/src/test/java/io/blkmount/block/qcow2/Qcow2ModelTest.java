@@ -39,6 +39,10 @@ final class Qcow2ModelTest {
       }
       shapes.add(ImageShape.of(clusterSize, length).withVersion2().withCompression("zlib"));
     }
+    for (int clusterSize : new int[] {16384, 16384, 65536, 65536, 131072, 2 << 20}) {
+      ImageShape shape = ImageShape.of(clusterSize, length(clusterSize)).withExtendedL2();
+      shapes.add(withBacking(shape, turn++));
+    }
     return shapes.stream();
   }
 
@@ -47,7 +51,7 @@ final class Qcow2ModelTest {
     return switch (clusterSize) {
       case 512 -> (192 << 10) + 512;
       case 4096 -> (3 << 20) + 1536;
-      case 65536 -> (4 << 20) + 512;
+      case 16384, 65536, 131072 -> (4 << 20) + 512;
       default -> (9 << 20) + 2560;
     };
   }

@@ -38,7 +38,9 @@ final class Qcow2StressTest {
         ImageShape.of(4096, 4 << 20).withBacking(3 << 20),
         ImageShape.of(65536, 8 << 20).withBacking(8 << 20),
         ImageShape.of(4096, 4 << 20).withVersion2().withBacking(2 << 20),
-        ImageShape.of(512, 1 << 20).withRefcountBits(64));
+        ImageShape.of(512, 1 << 20).withRefcountBits(64),
+        ImageShape.of(16384, 4 << 20).withExtendedL2().withBacking(3 << 20),
+        ImageShape.of(65536, 8 << 20).withExtendedL2());
   }
 
   @ParameterizedTest
@@ -64,6 +66,7 @@ final class Qcow2StressTest {
         "cluster_size=65536",
         "cluster_size=65536,compression_type=zstd",
         "cluster_size=4096,compat=0.10",
+        "cluster_size=65536,extended_l2=on",
       })
   void threadsDoNotDisturbEachOtherInCompressedClusters(String options) throws Exception {
     int clusterSize = options.contains("4096") ? 4096 : 65536;
