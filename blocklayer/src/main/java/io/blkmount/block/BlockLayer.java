@@ -4,9 +4,13 @@ package io.blkmount.block;
 import io.blkmount.block.backend.BackendOptions;
 import io.blkmount.block.backend.BlockBackend;
 import io.blkmount.block.bytes.HostName;
+import io.blkmount.block.driver.CheckFinding;
+import io.blkmount.block.driver.CheckResult;
 import io.blkmount.block.driver.CreateOptions;
+import io.blkmount.block.driver.RepairMode;
 import io.blkmount.block.graph.BackingChain;
 import io.blkmount.block.graph.BlockGraph;
+import io.blkmount.block.open.ImageChecker;
 import io.blkmount.block.open.ImageCreator;
 import io.blkmount.block.open.ImageOpener;
 import io.blkmount.block.open.OpenOptions;
@@ -14,6 +18,8 @@ import io.blkmount.block.open.OpenedImage;
 import java.io.IOException;
 import java.lang.System.Logger.Level;
 import java.time.InstantSource;
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The way in.
@@ -88,5 +94,34 @@ public final class BlockLayer {
    */
   public static void create(String name, String format, CreateOptions options) throws IOException {
     ImageCreator.create(name, format, options);
+  }
+
+  /**
+   * Checks an image and changes nothing.
+   *
+   * @param name which
+   * @param format driver name, or null to probe
+   * @param findings told of what is wrong
+   * @throws IOException with {@code NOT_SUPPORTED} if the format has nothing to check
+   */
+  public static CheckResult check(
+      String name, @Nullable String format, Consumer<CheckFinding> findings) throws IOException {
+    return ImageChecker.check(name, format, findings);
+  }
+
+  /**
+   * Checks an image and puts right what can be; guest data that can be read is never lost.
+   *
+   * @param name which; nobody else may have it open
+   * @param format driver name, or null to probe
+   * @param mode how much is put right
+   * @param findings told of what was wrong
+   * @return what is left, and what was done
+   * @throws IOException as for {@link #check}, or if the image cannot be written
+   */
+  public static CheckResult repair(
+      String name, @Nullable String format, RepairMode mode, Consumer<CheckFinding> findings)
+      throws IOException {
+    return ImageChecker.repair(name, format, mode, findings);
   }
 }

@@ -12,6 +12,9 @@ package io.blkmount.block.driver;
  * @param fragmentedClusters those of them that do not follow their neighbour in the file
  * @param compressedClusters those of them that are compressed; all of these count as fragmented
  * @param imageEndOffset where the last cluster in use ends, in bytes from the start of the file
+ * @param corruptionsFixed damage that a repair has undone; what is left of it is in {@code
+ *     corruptions}
+ * @param leaksFixed leaked clusters that a repair has given back
  */
 public record CheckResult(
     long checkErrors,
@@ -21,9 +24,31 @@ public record CheckResult(
     long allocatedClusters,
     long fragmentedClusters,
     long compressedClusters,
-    long imageEndOffset) {
+    long imageEndOffset,
+    long corruptionsFixed,
+    long leaksFixed) {
   /** Returns whether nothing at all is wrong. */
   public boolean isClean() {
     return checkErrors == 0 && corruptions == 0 && leaks == 0;
+  }
+
+  /**
+   * Returns this result after a repair.
+   *
+   * @param corruptions that were undone
+   * @param leaks that were given back
+   */
+  public CheckResult withFixed(long corruptions, long leaks) {
+    return new CheckResult(
+        checkErrors,
+        this.corruptions,
+        this.leaks,
+        totalClusters,
+        allocatedClusters,
+        fragmentedClusters,
+        compressedClusters,
+        imageEndOffset,
+        corruptions,
+        leaks);
   }
 }

@@ -3,6 +3,7 @@ package io.blkmount.block.open;
 
 import io.blkmount.block.bytes.HostName;
 import io.blkmount.block.driver.BlockDriver;
+import io.blkmount.block.driver.BlockIo;
 import io.blkmount.block.driver.ChildOpener;
 import io.blkmount.block.driver.ChildRole;
 import io.blkmount.block.driver.CreateOptions;
@@ -70,8 +71,7 @@ final class LayerOpener {
     NodeSettings settings = layer.settings();
     BlockChild child = fileOf(file, settings.writable());
     String format = layer.format();
-    BlockDriver driver =
-        format == null ? probe.probe(child, layer.reference()) : drivers.format(format);
+    BlockDriver driver = driverOf(format, layer.reference(), child);
     OptionTree dataOptions = layer.own().takeChild(DataFileOpener.OPTION);
     DataFileOpener data = new DataFileOpener(this, guard, layer.reference(), settings, dataOptions);
     Map<String, String> values = layer.own().left();
@@ -79,6 +79,12 @@ final class LayerOpener {
         open(new Opening(driver, layer.reference(), settings, values, child, data, format == null));
     data.requireUse();
     return node;
+  }
+
+  /** Returns the driver of a format, which is probed if it is null. */
+  BlockDriver driverOf(@Nullable String format, ImageReference reference, BlockIo file)
+      throws IOException {
+    return format == null ? probe.probe(file, reference) : drivers.format(format);
   }
 
   /** Writes an empty image into a host file that is open. */
@@ -97,7 +103,7 @@ final class LayerOpener {
   }
 
   /** Returns the edge through which a format owns its file. */
-  private static BlockChild fileOf(BlockNode file, boolean writable) {
+  static BlockChild fileOf(BlockNode file, boolean writable) {
     PermissionSet permissions = writable ? PermissionSet.ALL : PermissionSet.READ_ONLY;
     return new BlockChild(ChildRole.FILE, file, permissions);
   }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.blkmount.block.qcow2;
 
+import io.blkmount.block.driver.BlockIo;
 import io.blkmount.block.driver.WriteFlags;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -11,10 +12,16 @@ import java.nio.ByteBuffer;
  * value.
  */
 final class HeaderFields {
-  private final Metadata metadata;
+  private final BlockIo file;
+  private final int clusterBits;
 
   HeaderFields(Metadata metadata) {
-    this.metadata = metadata;
+    this(metadata.file(), metadata.geometry().clusterBits());
+  }
+
+  HeaderFields(BlockIo file, int clusterBits) {
+    this.file = file;
+    this.clusterBits = clusterBits;
   }
 
   /** Sets the length of the virtual disk. */
@@ -41,18 +48,30 @@ final class HeaderFields {
    * @throws IOException if it failed; the header names the old table again, as far as the host lets
    */
   void switchRefcountTable(RootTable from, RootTable to) throws IOException {
-    switchTable(Qcow2Header.REFCOUNT_TABLE_OFFSET_AT, refcountTable(from), refcountTable(to));
+    switchRefcountTable(
+        from.hostOffset(), from.byteCount() >> clusterBits,
+        to.hostOffset(), to.byteCount() >> clusterBits);
   }
 
-  private ByteBuffer refcountTable(RootTable table) {
-    int clusters = table.byteCount() >> metadata.geometry().clusterBits();
-    return ByteBuffer.allocate(12).putLong(table.hostOffset()).putInt(clusters);
+  /**
+   * Does {@link #switchRefcountTable(RootTable, RootTable)} for host offsets and cluster counts.
+   */
+  void switchRefcountTable(long from, int fromClusters, long to, int toClusters)
+      throws IOException {
+    switchTable(
+        Qcow2Header.REFCOUNT_TABLE_OFFSET_AT,
+        refcountTable(from, fromClusters),
+        refcountTable(to, toClusters));
+  }
+
+  private static ByteBuffer refcountTable(long hostOffset, int clusters) {
+    return ByteBuffer.allocate(12).putLong(hostOffset).putInt(clusters);
   }
 
   private void switchTable(int at, ByteBuffer from, ByteBuffer to) throws IOException {
     try {
       write(at, to);
-      metadata.file().flush();
+      file.flush();
     } catch (IOException e) {
       try {
         write(at, from);
@@ -74,6 +93,6 @@ final class HeaderFields {
   }
 
   private void write(int at, ByteBuffer bytes) throws IOException {
-    metadata.file().write(at, bytes.flip(), WriteFlags.NONE);
+    file.write(at, bytes.flip(), WriteFlags.NONE);
   }
 }

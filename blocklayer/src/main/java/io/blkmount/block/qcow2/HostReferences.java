@@ -2,15 +2,22 @@
 package io.blkmount.block.qcow2;
 
 import java.io.IOException;
+import java.util.BitSet;
 
 /** Counts how many structures of an image refer to each cluster of its file. */
 final class HostReferences {
   private static final long NO_MARK = 0;
 
+  /** More than new refcounts take, unless the file is very large. */
+  static final int LOOKED_AT_BEHIND = 1 << 16;
+
   private final int clusterBits;
   private final long fileLength;
   private final CheckTally tally;
   private final ClusterCounts counts;
+
+  /** Which clusters behind the file something refers to, as far as anybody might put something. */
+  private final BitSet behind = new BitSet();
 
   HostReferences(CheckedImage image, CheckTally tally) {
     this.clusterBits = image.clusterBits();
@@ -45,8 +52,29 @@ final class HostReferences {
     boolean isInFile = isInFile(offset, length);
     if (isInFile) {
       count(offset, length, weight, NO_MARK);
+    } else {
+      noteBehind(offset >>> clusterBits, (offset + length - 1) >>> clusterBits);
     }
     return isInFile;
+  }
+
+  private void noteBehind(long firstCluster, long lastCluster) {
+    long first = Math.max(0, firstCluster - clusterCount());
+    long last = Math.min(lastCluster - clusterCount(), LOOKED_AT_BEHIND - 1);
+    if (first <= last) {
+      behind.set((int) first, (int) last + 1);
+    }
+  }
+
+  private long clusterCount() {
+    return counts.size() - 1;
+  }
+
+  /** Returns the first cluster from {@code from} on, behind the file, that is referred to. */
+  long nextBehind(long from) {
+    long index = from - clusterCount();
+    int next = index >= LOOKED_AT_BEHIND ? -1 : behind.nextSetBit((int) Math.max(0, index));
+    return next < 0 ? Long.MAX_VALUE : clusterCount() + next;
   }
 
   /** Counts one reference to a range that belongs to one structure alone, or reports it. */

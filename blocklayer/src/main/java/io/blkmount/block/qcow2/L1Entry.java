@@ -15,6 +15,11 @@ final class L1Entry {
     return l2HostOffset | COPIED;
   }
 
+  /** Returns an entry, of an L2 table as well, whose cluster is not its own. */
+  static long shared(long entry) {
+    return entry & ~COPIED;
+  }
+
   /** Returns the host offset of the L2 table, 0 if there is none. */
   static long l2Offset(long entry) {
     return entry & OFFSET_MASK;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.blkmount.block.qcow2;
 
+import io.blkmount.block.qcow2.CheckTally.Remedy;
 import java.io.IOException;
 
 /**
@@ -15,16 +16,23 @@ final class L1Walk {
   private final StoredRefcounts stored;
   private final HostReferences references;
   private final CheckTally tally;
+  private final TableRepair repair;
   private final ClusterCounts tables;
   private final ClusterCounts activeTables;
   private final OverlappingRanges inactive = new OverlappingRanges();
   private final OverlappingRanges inactiveInFile = new OverlappingRanges();
 
-  L1Walk(CheckedImage image, StoredRefcounts stored, HostReferences references, CheckTally tally) {
+  L1Walk(
+      CheckedImage image,
+      StoredRefcounts stored,
+      HostReferences references,
+      CheckTally tally,
+      TableRepair repair) {
     this.image = image;
     this.stored = stored;
     this.references = references;
     this.tally = tally;
+    this.repair = repair;
     this.tables = new ClusterCounts(references.counts().size());
     this.activeTables = new ClusterCounts(references.counts().size());
   }
@@ -97,7 +105,10 @@ final class L1Walk {
   private void visit(long at, long entry, long weight, boolean isActive) throws IOException {
     long offset = L1Entry.l2Offset(entry);
     if (offset == 0) {
-      report(weight, at, entry, "flags, but no L2 table");
+      report(Remedy.ENTRY, weight, at, entry, "flags, but no L2 table");
+      if (repair.isFor(at >>> image.clusterBits())) {
+        repair.write(at, repair.replacement(0));
+      }
       return;
     }
     if ((entry & RESERVED) != 0) {
@@ -126,15 +137,25 @@ final class L1Walk {
     }
   }
 
-  private void checkCopied(long at, long entry, boolean isSingle) {
+  private void checkCopied(long at, long entry, boolean isSingle) throws IOException {
     if (L1Entry.isCopied(entry) != isSingle) {
       String problem = isSingle ? "not COPIED at refcount 1" : "COPIED, but the refcount is not 1";
-      report(1, at, entry, problem);
+      report(Remedy.FLAG, 1, at, entry, problem);
+      long right =
+          repair.isFor(at >>> image.clusterBits()) ? repair.withFlag(entry, isSingle) : entry;
+      if (right != entry) {
+        repair.write(at, right);
+      }
     }
   }
 
   private void report(long weight, long at, long entry, String problem) {
+    report(Remedy.NONE, weight, at, entry, problem);
+  }
+
+  private void report(Remedy remedy, long weight, long at, long entry, String problem) {
     tally.corruption(
+        remedy,
         weight,
         () ->
             "L1 entry "

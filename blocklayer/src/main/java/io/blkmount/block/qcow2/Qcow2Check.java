@@ -31,14 +31,22 @@ final class Qcow2Check {
   private final StoredRefcounts stored;
   private final L1Walk l1;
   private final L2Walk l2;
+  private final TableRepair repair;
 
-  private Qcow2Check(CheckedImage image, CheckTally tally) throws IOException {
+  /**
+   * Prepares a check.
+   *
+   * @param tally counts what it finds
+   * @param repair of the tables on the way, or {@link TableRepair#NONE}
+   */
+  Qcow2Check(CheckedImage image, CheckTally tally, TableRepair repair) throws IOException {
     this.image = image;
     this.tally = tally;
+    this.repair = repair;
     this.references = new HostReferences(image, tally);
     this.stored = StoredRefcounts.read(image);
-    this.l1 = new L1Walk(image, stored, references, tally);
-    this.l2 = new L2Walk(image, stored, references, tally);
+    this.l1 = new L1Walk(image, stored, references, tally, repair);
+    this.l2 = new L2Walk(image, stored, references, tally, repair);
   }
 
   /**
@@ -51,10 +59,11 @@ final class Qcow2Check {
    */
   static CheckResult check(String imageName, BlockIo file, Consumer<CheckFinding> findings)
       throws IOException {
-    return new Qcow2Check(CheckedImage.read(imageName, file), new CheckTally(findings)).run();
+    CheckedImage image = CheckedImage.read(imageName, file);
+    return new Qcow2Check(image, new CheckTally(findings), TableRepair.NONE).run();
   }
 
-  private CheckResult run() throws IOException {
+  CheckResult run() throws IOException {
     try (BouncePool.Bounce bounce = BouncePool.take(image.clusterSize())) {
       // The COPIED flags are checked on the way, so who has a refcount of 1 must be known before.
       stored.markSingles(references.counts(), bounce.buffer());
@@ -89,6 +98,34 @@ final class Qcow2Check {
         l2.allocated(),
         l2.fragmented(),
         l2.compressed(),
-        imageEndOffset);
+        imageEndOffset,
+        0,
+        0);
+  }
+
+  CheckedImage image() {
+    return image;
+  }
+
+  CheckTally tally() {
+    return tally;
+  }
+
+  TableRepair repair() {
+    return repair;
+  }
+
+  StoredRefcounts stored() {
+    return stored;
+  }
+
+  /** Returns the references that were counted. */
+  HostReferences references() {
+    return references;
+  }
+
+  /** Returns how many entries of all L1 tables lead to the L2 table in each cluster. */
+  ClusterCounts tables() {
+    return l1.tables();
   }
 }

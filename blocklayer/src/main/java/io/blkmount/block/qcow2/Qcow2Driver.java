@@ -11,6 +11,7 @@ import io.blkmount.block.driver.CreateOptions;
 import io.blkmount.block.driver.DriverInstance;
 import io.blkmount.block.driver.DriverOptions;
 import io.blkmount.block.driver.ProbeInput;
+import io.blkmount.block.driver.RepairMode;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.function.Consumer;
@@ -67,5 +68,12 @@ public final class Qcow2Driver implements BlockDriver, Checkable {
   public void create(ChildOpener.Child file, CreateOptions options, ChildOpener children)
       throws IOException {
     Qcow2Creator.create(file, options, children);
+  }
+
+  @Override
+  public CheckResult repair(
+      String imageName, ChildOpener.Child file, RepairMode mode, Consumer<CheckFinding> findings)
+      throws IOException {
+    return Qcow2Repair.repair(imageName, file, mode, findings);
   }
 }

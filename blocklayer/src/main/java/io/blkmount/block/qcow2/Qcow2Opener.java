@@ -4,12 +4,15 @@ package io.blkmount.block.qcow2;
 import io.blkmount.block.bytes.BouncePool;
 import io.blkmount.block.bytes.ByteRange;
 import io.blkmount.block.driver.BackingReference;
+import io.blkmount.block.driver.CheckResult;
 import io.blkmount.block.driver.ChildOpener;
 import io.blkmount.block.driver.ChildRole;
 import io.blkmount.block.driver.DriverOptions;
 import io.blkmount.block.error.BlockError;
 import io.blkmount.block.error.BlockException;
 import java.io.IOException;
+import java.lang.System.Logger;
+import java.lang.System.Logger.Level;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
@@ -21,6 +24,8 @@ import org.jspecify.annotations.Nullable;
 final class Qcow2Opener {
   /** Enough for the fixed header of any version. */
   private static final int HEADER_READ = 512;
+
+  private static final Logger LOG = System.getLogger(Qcow2Opener.class.getName());
 
   private final DriverOptions options;
   private final ChildOpener children;
@@ -42,6 +47,10 @@ final class Qcow2Opener {
     requireServed(header);
     if (options.writable()) {
       requireWritable(header, extensions, own);
+      if (header.hasIncompatible(FeatureBits.DIRTY)) {
+        repairDirty(file);
+        header = Qcow2Header.parse(name, readStart(file, HEADER_READ), file.length());
+      }
     }
     GuestData data = GuestData.open(children, file, header, extensions);
     Metadata metadata = readTables(file, data, shown(file, header, own), own);
@@ -80,11 +89,6 @@ final class Qcow2Opener {
     if (header.hasIncompatible(FeatureBits.CORRUPT)) {
       throw notWritable("it is marked corrupt: repair it with qemu-img check -r all");
     }
-    if (header.hasIncompatible(FeatureBits.DIRTY)) {
-      throw notWritable(
-          "it was not closed cleanly and its refcounts may be wrong: repair it with qemu-img check"
-              + " -r all");
-    }
     if (extensions.bitmaps() != null) {
       throw notWritable("it has persistent bitmaps, which writes do not support yet");
     }
@@ -97,6 +101,24 @@ final class Qcow2Opener {
     if (FeatureBits.hasRawData(header) && header.hasBackingName()) {
       throw notWritable("a raw external data file does not go together with its backing file");
     }
+  }
+
+  /** The refcounts of an image that was not closed cleanly may be wrong; reads need none. */
+  private void repairDirty(ChildOpener.Child file) throws IOException {
+    CheckResult result = Qcow2Repair.repairDirty(options.imageName(), file);
+    long left = result.corruptions() + result.checkErrors();
+    if (left > 0) {
+      throw notWritable(
+          "it was not closed cleanly, and more is damaged than its refcounts: "
+              + left
+              + " errors, see qemu-img check");
+    }
+    LOG.log(
+        Level.INFO,
+        "{0}: was not closed cleanly; wrong refcounts: {1}, leaked clusters: {2}, all repaired",
+        options.imageName(),
+        result.corruptionsFixed(),
+        result.leaksFixed());
   }
 
   private BlockException notWritable(String reason) {

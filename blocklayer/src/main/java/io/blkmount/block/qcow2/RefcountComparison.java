@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.blkmount.block.qcow2;
 
+import io.blkmount.block.qcow2.CheckTally.Remedy;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import org.jspecify.annotations.Nullable;
@@ -45,6 +46,7 @@ final class RefcountComparison {
         compare(first, limit, stored.read(index, buffer));
       } else {
         tally.error(
+            Remedy.REFCOUNT,
             limit - first,
             () -> "refcount block " + index + ": not on a cluster boundary, cannot be read");
       }
@@ -76,12 +78,14 @@ final class RefcountComparison {
           () -> describe(cluster, refcount, count) + ", more than a refcount can count");
     }
     if (Long.compareUnsigned(refcount, storable) < 0) {
-      tally.corruption(1, () -> describe(cluster, refcount, count));
+      tally.corruption(Remedy.REFCOUNT, 1, () -> describe(cluster, refcount, count));
     } else if (refcount != storable) {
       tally.leak(() -> describe(cluster, refcount, count));
     } else if (count == storable && isShared(cluster, count)) {
       tally.corruption(
-          1, () -> describe(cluster, refcount, count) + ", but holds what nothing may share");
+          stored.holds(cluster) ? Remedy.REFCOUNT : Remedy.SHARED,
+          1,
+          () -> describe(cluster, refcount, count) + ", but holds what nothing may share");
     }
   }
 

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.blkmount.block.qcow2;
 
+import io.blkmount.block.qcow2.CheckTally.Remedy;
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.util.Arrays;
+import java.util.stream.LongStream;
 import org.jspecify.annotations.Nullable;
 
 /** The refcounts as the file has them: the refcount table, in memory, and its blocks, on demand. */
@@ -13,6 +16,9 @@ final class StoredRefcounts {
   private final CheckedImage image;
   private final RootTable table;
   private final RefcountWidth width;
+
+  /** Where the blocks lie, ascending; made when it is needed. */
+  private long @Nullable [] blockOffsets;
 
   private StoredRefcounts(CheckedImage image, RootTable table) {
     this.image = image;
@@ -45,13 +51,20 @@ final class StoredRefcounts {
     return image.isClusterAligned(offset(block));
   }
 
+  /** Returns whether there should be a block, but it cannot be read. */
+  boolean isDamaged(long block) {
+    long offset = offset(block);
+    return !image.isClusterAligned(offset) || (offset != 0 && !isInFile(offset));
+  }
+
   /** Returns a block in {@code buffer}, or null if all its refcounts are 0. */
   @Nullable ByteBuffer read(long block, ByteBuffer buffer) throws IOException {
     long offset = offset(block);
     return offset == 0 || !isInFile(offset) ? null : image.read(offset, buffer);
   }
 
-  private long offset(long block) {
+  /** Returns where a block lies; 0 if there is none. */
+  long offset(long block) {
     return block >= table.entryCount() ? 0 : table.entry((int) block) & ~RESERVED;
   }
 
@@ -110,20 +123,26 @@ final class StoredRefcounts {
 
   private void addBlock(int index, long entry, HostReferences references, CheckTally tally) {
     if ((entry & RESERVED) != 0) {
-      tally.corruption(1, () -> name(index) + "reserved bits in " + HeaderRules.hex(entry));
+      tally.corruption(
+          Remedy.REFCOUNT, 1, () -> name(index) + "reserved bits in " + HeaderRules.hex(entry));
     }
     long offset = entry & ~RESERVED;
     if (!image.isClusterAligned(offset)) {
       tally.corruption(
-          1, () -> name(index) + HeaderRules.hex(offset) + " is not on a cluster boundary");
+          Remedy.REFCOUNT,
+          1,
+          () -> name(index) + HeaderRules.hex(offset) + " is not on a cluster boundary");
     } else if (!isInFile(offset)) {
       tally.corruption(
-          1, () -> name(index) + HeaderRules.hex(offset) + " is past the end of the file");
+          Remedy.REFCOUNT,
+          1,
+          () -> name(index) + HeaderRules.hex(offset) + " is past the end of the file");
     } else if (offset != 0) {
       references.add(offset, image.clusterSize(), 1);
       long count = references.counts().count(offset >>> image.clusterBits());
       if (count != 1) {
         tally.corruption(
+            Remedy.REFCOUNT,
             1,
             () ->
                 name(index)
@@ -132,6 +151,87 @@ final class StoredRefcounts {
                     + " has "
                     + count
                     + " references");
+      }
+    }
+  }
+
+  /**
+   * Returns whether the blocks cannot be put right where they are: one of them, or the table, is
+   * damaged, holds something else, too, or is not there.
+   *
+   * @param counts of all references
+   */
+  boolean needRebuild(ClusterCounts counts) {
+    return !isOwned(table.hostOffset(), table.byteCount(), counts)
+        || hasDamagedBlock(counts)
+        || lacksBlock(counts);
+  }
+
+  private boolean isOwned(long offset, long length, ClusterCounts counts) {
+    for (long at = offset; at < offset + length; at += image.clusterSize()) {
+      if (!isInFile(at) || counts.count(at >>> image.clusterBits()) != 1) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  private boolean hasDamagedBlock(ClusterCounts counts) {
+    for (int i = 0; i < table.entryCount(); i++) {
+      long entry = table.entry(i);
+      boolean isSound = (entry & RESERVED) == 0 && image.isClusterAligned(entry);
+      if (entry != 0 && !(isSound && isOwned(entry, image.clusterSize(), counts))) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  private boolean lacksBlock(ClusterCounts counts) {
+    int perBlock = refcountsPerBlock();
+    long used = counts.nextUsed(0);
+    while (used < counts.size()) {
+      boolean isCounted = counts.count(used) > 0;
+      if (isCounted && offset(used / perBlock) == 0) {
+        return true;
+      }
+      long next = isCounted ? (used / perBlock + 1) * perBlock : used + 1;
+      used = next < counts.size() ? counts.nextUsed(next) : next;
+    }
+    return false;
+  }
+
+  /**
+   * Returns whether a cluster is part of the table or a block, which can be made anew elsewhere.
+   */
+  boolean holds(long cluster) {
+    long offset = cluster << image.clusterBits();
+    boolean isTable =
+        offset >= table.hostOffset() && offset < table.hostOffset() + table.byteCount();
+    return isTable || Arrays.binarySearch(blockOffsets(), offset) >= 0;
+  }
+
+  private long[] blockOffsets() {
+    long[] offsets = blockOffsets;
+    if (offsets == null) {
+      offsets = LongStream.range(0, table.entryCount()).map(this::offset).sorted().toArray();
+      blockOffsets = offsets;
+    }
+    return offsets;
+  }
+
+  /** Returns how many blocks the table has room for. */
+  int entryCount() {
+    return table.entryCount();
+  }
+
+  /** Takes back what {@link #addReferences} counted: the table and its blocks are given up. */
+  void removeReferences(HostReferences references) {
+    references.add(table.hostOffset(), table.byteCount(), -1);
+    for (int i = 0; i < table.entryCount(); i++) {
+      long offset = offset(i);
+      if (offset != 0 && image.isClusterAligned(offset) && isInFile(offset)) {
+        references.add(offset, image.clusterSize(), -1);
       }
     }
   }

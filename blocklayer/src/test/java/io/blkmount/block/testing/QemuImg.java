@@ -125,7 +125,21 @@ public final class QemuImg {
    * @param file which
    */
   public static Check check(Path file) {
-    Result result = run(command("qemu-img", "check", "-f", "qcow2", "--output=json", file));
+    return check(run(command("qemu-img", "check", "-f", "qcow2", "--output=json", file)));
+  }
+
+  /**
+   * Repairs a qcow2 image with {@code -r all}.
+   *
+   * @param file which
+   * @return what is left
+   */
+  public static Check repair(Path file) {
+    return check(
+        run(command("qemu-img", "check", "-r", "all", "-f", "qcow2", "--output=json", file)));
+  }
+
+  private static Check check(Result result) {
     String output = result.output();
     return new Check(
         result.exitCode(), number(output, "corruptions"), number(output, "leaks"), output);

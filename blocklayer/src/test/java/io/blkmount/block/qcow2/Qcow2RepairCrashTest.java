@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.blkmount.block.qcow2;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+
+import io.blkmount.block.driver.CheckResult;
+import io.blkmount.block.driver.RepairMode;
+import io.blkmount.block.error.BlockError;
+import io.blkmount.block.error.BlockException;
+import io.blkmount.block.testing.CrashInstance;
+import io.blkmount.block.testing.CrashStates;
+import io.blkmount.block.testing.FaultInstance;
+import io.blkmount.block.testing.Images;
+import io.blkmount.block.testing.MemoryChild;
+import io.blkmount.block.testing.MemoryInstance;
+import io.blkmount.block.testing.PagedBytes;
+import io.blkmount.block.testing.QemuImg;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.ByteBuffer;
+import java.nio.file.Path;
+import java.util.SplittableRandom;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** Ends a repair in the middle: the image is no worse, and the next repair does what is left. */
+final class Qcow2RepairCrashTest {
+  private static final int STATES = 60;
+
+  @TempDir private Path folder;
+
+  private PagedBytes image(String options, SplittableRandom random) {
+    Path file = folder.resolve("image.qcow2");
+    QemuImg.create(file, "4M", options);
+    QemuImg.io(file, RandomDamage.requests(random));
+    if (!options.endsWith("refcount_bits=1")) {
+      QemuImg.img("snapshot", "-c", "one", file);
+      QemuImg.io(file, RandomDamage.requests(random));
+    }
+    return Images.load(file);
+  }
+
+  private static CheckResult repair(MemoryChild file) throws IOException {
+    return new Qcow2Driver().repair("test.qcow2", file, RepairMode.ALL, finding -> {});
+  }
+
+  private static CheckResult repair(PagedBytes image) throws IOException {
+    return repair(new MemoryChild(MemoryInstance.file(image, 1)));
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "compat=0.10,cluster_size=512",
+        "cluster_size=512,refcount_bits=1",
+        "cluster_size=4k,refcount_bits=2",
+        "cluster_size=64k",
+        "cluster_size=512,refcount_bits=64",
+      })
+  void noCrashLosesAnything(String options) throws IOException {
+    long seed = System.nanoTime();
+    SplittableRandom random = new SplittableRandom(seed);
+    PagedBytes image = image(options, random);
+    int states = 0;
+    for (int i = 0; states < STATES * Images.SCALE; i++) {
+      PagedBytes damaged = image.copy();
+      String said = options + " seed " + seed;
+      try {
+        for (int n = 0; n < 4; n++) {
+          said += ' ' + RandomDamage.apply(damaged, random);
+        }
+        states += crash(damaged, seed + i, said);
+      } catch (BlockException unreadable) {
+        continue; // the L1 table was cut off, for one
+      }
+    }
+  }
+
+  private static int crash(PagedBytes damaged, long seed, String said) throws IOException {
+    GuestView before = GuestView.of(damaged);
+    CrashInstance host = new CrashInstance(damaged);
+    CheckResult whole = repair(new MemoryChild(host));
+    AtomicInteger states = new AtomicInteger();
+    CrashStates.replay(
+        host.log(),
+        new CrashStates.Judge() {
+          @Override
+          public void guest(Object mark) {}
+
+          @Override
+          public void judge(PagedBytes state, CrashStates.Kind kind, int position) {
+            states.incrementAndGet();
+            judgeState(state, before, whole, said + ", " + kind + " at event " + position);
+          }
+        },
+        seed,
+        STATES / 3);
+    return states.get();
+  }
+
+  private static void judgeState(
+      PagedBytes state, GuestView before, CheckResult whole, String said) {
+    try {
+      before.assertIsKeptIn(GuestView.of(state), said);
+      CheckResult result = repair(state);
+      before.assertIsKeptIn(GuestView.of(state), said + ", repaired");
+      assertThat(result.corruptions() + result.checkErrors())
+          .as(said + ": " + result)
+          .isLessThanOrEqualTo(whole.corruptions() + whole.checkErrors());
+      if (whole.isClean()) {
+        assertThat(result.isClean()).as(said + ": " + result).isTrue();
+      }
+    } catch (IOException e) {
+      throw new UncheckedIOException(said, e);
+    }
+  }
+
+  /** Every kind of write that a repair makes: refcounts where they are or anew, flags, marks. */
+  private PagedBytes wrongEverywhere(boolean anew) throws IOException {
+    PagedBytes image = image("cluster_size=512", new SplittableRandom(5));
+    long table = image.getLong(Qcow2Header.REFCOUNT_TABLE_OFFSET_AT);
+    long l1 = image.getLong(Qcow2Header.L1_TABLE_OFFSET_AT);
+    put(image, Qcow2Header.INCOMPATIBLE_FEATURES_AT, FeatureBits.DIRTY | FeatureBits.CORRUPT);
+    put(image, L1Entry.l2Offset(image.getLong(table)) + 128, 0x0001_0000_0003_0001L);
+    put(image, l1, image.getLong(l1) ^ 1L << 63);
+    if (anew) {
+      put(image, table + 8, image.getLong(table + 8) + 8);
+    }
+    return image;
+  }
+
+  private static void put(PagedBytes image, long at, long value) {
+    image.write(at, ByteBuffer.allocate(8).putLong(0, value));
+  }
+
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  void noFailureLosesAnything(boolean anew) throws IOException {
+    PagedBytes damaged = wrongEverywhere(anew);
+    GuestView before = GuestView.of(damaged);
+    for (FaultKind kind : FaultKind.values()) {
+      for (int n = 0; ; n++) {
+        MemoryInstance memory = MemoryInstance.file(damaged.copy(), 1);
+        FaultInstance host =
+            new FaultInstance(memory, FaultKind.CALLS, kind.error(), kind.halfWrites());
+        host.failOnce(n);
+        try {
+          repair(new MemoryChild(host));
+        } catch (BlockException expected) {
+          assertThat(host.tripped()).isTrue();
+        }
+        String said = kind + " at call " + n;
+        before.assertIsKeptIn(GuestView.of(memory.content()), said);
+        PagedBytes left = memory.content();
+        assertThat(repair(left).isClean()).as(said).isTrue();
+        before.assertIsKeptIn(GuestView.of(left), said);
+        if (!host.tripped()) {
+          break;
+        }
+      }
+    }
+  }
+
+  @Test
+  void aFullDeviceIsLeftAsItWas() throws IOException {
+    PagedBytes damaged = full();
+    MemoryInstance device =
+        new MemoryInstance(
+            damaged.copy(), MemoryInstance.file(damaged, 1).limits(), MemoryInstance.DEVICE);
+
+    BlockException failure =
+        assertThrows(BlockException.class, () -> repair(new MemoryChild(device)));
+
+    assertThat(failure.error()).isEqualTo(BlockError.NO_SPACE);
+    assertThat(failure)
+        .hasMessage("no room for new refcounts: all 86 clusters of the device are used");
+    assertThat(device.content().bytes(0, 86 * 512)).isEqualTo(damaged.bytes(0, 86 * 512));
+  }
+
+  /** Returns an image whose refcount block is off its boundary, and in which nothing is free. */
+  private PagedBytes full() {
+    Path file = folder.resolve("full.qcow2");
+    QemuImg.create(file, "40k", "cluster_size=512");
+    QemuImg.io(file, "write 0 40k");
+    PagedBytes image = Images.load(file);
+    long table = image.getLong(Qcow2Header.REFCOUNT_TABLE_OFFSET_AT);
+    put(image, table, image.getLong(table) + 8);
+    return image;
+  }
+}
