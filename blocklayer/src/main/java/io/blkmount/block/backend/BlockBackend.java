@@ -4,6 +4,7 @@ package io.blkmount.block.backend;
 import io.blkmount.block.bytes.HostName;
 import io.blkmount.block.driver.Extent;
 import io.blkmount.block.driver.Preallocation;
+import io.blkmount.block.driver.Snapshottable;
 import io.blkmount.block.driver.WriteFlags;
 import io.blkmount.block.error.BlockError;
 import io.blkmount.block.error.BlockException;
@@ -248,6 +249,21 @@ public final class BlockBackend implements Closeable {
    */
   public long modifiedNanos() throws IOException {
     return Math.max(modified.nanos(), options.lending().modifiedNanos());
+  }
+
+  /**
+   * Returns the internal snapshots of the top image, to look at and to change while the disk is in
+   * use: its requests wait meanwhile. What it shows is another after a snapshot was applied.
+   *
+   * @throws BlockException with {@code NOT_SUPPORTED} if the format has none
+   */
+  public Snapshottable internalSnapshots() throws BlockException {
+    if (top.instance() instanceof Snapshottable image) {
+      return new QuiescedSnapshots(gate, top, image, modified);
+    }
+    throw new BlockException(
+        BlockError.NOT_SUPPORTED,
+        HostName.printable(imageName()) + ": format " + format() + " has no internal snapshots");
   }
 
   /**

@@ -119,7 +119,8 @@ final class ClusterAllocator {
     }
   }
 
-  private void requireRoom(long cluster) throws BlockException {
+  /** Fails with {@code NO_SPACE} if a device ends before a cluster. */
+  void requireRoom(long cluster) throws BlockException {
     if (cluster >= maxClusters) {
       throw new BlockException(
           BlockError.NO_SPACE,
@@ -200,10 +201,21 @@ final class ClusterAllocator {
     }
   }
 
-  private void raiseHighWater(long endCluster) {
+  /** Notes that clusters below {@code endCluster} are about to be written. */
+  void raiseHighWater(long endCluster) {
     lock.lock();
     try {
       highWater = Math.max(highWater, endCluster);
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  /** Looks for free clusters from the start again: which are free has changed altogether. */
+  void startOver() {
+    lock.lock();
+    try {
+      nextFree = 0;
     } finally {
       lock.unlock();
     }

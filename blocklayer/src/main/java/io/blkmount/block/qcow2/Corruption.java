@@ -20,6 +20,7 @@ final class Corruption {
   private final Metadata metadata;
   private final boolean writable;
   private final AtomicBoolean found = new AtomicBoolean();
+  private volatile String reason = "damaged";
 
   Corruption(String imageName, Metadata metadata, boolean writable) {
     this.imageName = imageName;
@@ -52,6 +53,16 @@ final class Corruption {
     return sign;
   }
 
+  /**
+   * Ends all writing: what the header says is not known, so that what is free is not known either.
+   * The image is whole, and can be opened again.
+   */
+  void stopWriting(HeaderFields.UndecidedException failure) {
+    reason = "its header may be the old or the new one";
+    found.set(true);
+    LOG.log(Level.ERROR, "{0}: {1}", imageName, failure.getMessage());
+  }
+
   private void mark(CorruptImageException sign) {
     try {
       long features = metadata.header().incompatibleFeatures() | FeatureBits.CORRUPT;
@@ -70,7 +81,7 @@ final class Corruption {
     }
     if (found.get()) {
       throw new BlockException(
-          BlockError.IO, imageName + ": damaged, so that nothing is written to it any more");
+          BlockError.IO, imageName + ": " + reason + ", so that nothing is written to it any more");
     }
   }
 }

@@ -233,7 +233,7 @@ final class FreedClusters {
   }
 
   /** Gives space back if the file's discard mode says so; a failure costs space, not data. */
-  private void punch(long firstCluster, long clusterCount) {
+  void punch(long firstCluster, long clusterCount) {
     int bits = metadata.geometry().clusterBits();
     try {
       metadata.file().discard(firstCluster << bits, clusterCount << bits);

@@ -82,6 +82,49 @@ final class HeaderFields {
     }
   }
 
+  /** The header names the old tables or the new ones, and nothing can be written to find out. */
+  static final class UndecidedException extends IOException {
+    private static final long serialVersionUID = 1L;
+
+    UndecidedException(IOException cause) {
+      super("the header could not be switched, nor switched back: " + cause.getMessage(), cause);
+    }
+  }
+
+  /**
+   * Switches durably to another length and other tables, which lie in one sector from the length to
+   * the snapshot table.
+   *
+   * @throws IOException if it failed; the header durably names the old tables
+   * @throws UndecidedException if it failed and that is not sure
+   */
+  void switchTables(Qcow2Header from, Qcow2Header to) throws IOException {
+    try {
+      write(Qcow2Header.LENGTH_AT, tables(to));
+      file.flush();
+    } catch (IOException e) {
+      switchBack(from, e);
+      throw e;
+    }
+  }
+
+  private void switchBack(Qcow2Header from, IOException failure) throws UndecidedException {
+    try {
+      write(Qcow2Header.LENGTH_AT, tables(from));
+      file.flush();
+    } catch (IOException e) {
+      failure.addSuppressed(e);
+      throw new UndecidedException(failure);
+    }
+  }
+
+  private static ByteBuffer tables(Qcow2Header header) {
+    ByteBuffer all = ByteBuffer.allocate(header.headerLength());
+    header.encode(all);
+    int length = Qcow2Header.V2_LENGTH - Qcow2Header.LENGTH_AT;
+    return all.slice(Qcow2Header.LENGTH_AT, length).position(length);
+  }
+
   /** Sets all incompatible features (version 3). */
   void writeIncompatible(long features) throws IOException {
     write(Qcow2Header.INCOMPATIBLE_FEATURES_AT, ByteBuffer.allocate(8).putLong(features));

@@ -80,12 +80,17 @@ final class L2Entry {
     return hostOffset | COPIED | ZERO_ENTRY;
   }
 
-  static long hostOffset(long entry) {
-    return entry & L1Entry.OFFSET_MASK;
-  }
-
   static boolean isCompressed(long entry) {
     return (entry & COMPRESSED) != 0;
+  }
+
+  /** Returns a standard entry with or without the flag that its host cluster is its alone. */
+  static long withCopied(long entry, boolean copied) {
+    return copied ? entry | COPIED : entry & ~COPIED;
+  }
+
+  static long hostOffset(long entry) {
+    return entry & L1Entry.OFFSET_MASK;
   }
 
   /**

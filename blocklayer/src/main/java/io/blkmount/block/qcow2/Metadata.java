@@ -14,7 +14,7 @@ import java.util.concurrent.locks.ReentrantLock;
 final class Metadata {
   private final ChildOpener.Child file;
   private final GuestData data;
-  private final Qcow2Header header;
+  private volatile Qcow2Header header;
   private final ClusterGeometry geometry;
   private final L2Entries l2Entries;
   private final RefcountWidth refcountWidth;
@@ -92,9 +92,17 @@ final class Metadata {
     }
   }
 
-  /** Returns the header as it was at open; length and table places may have changed since. */
+  /**
+   * Returns the header as it was at open, with the snapshot table of now; the disk's length and the
+   * places of the L1 and refcount tables may have changed since.
+   */
   Qcow2Header header() {
     return header;
+  }
+
+  /** Sets the header; the caller holds the metadata lock. */
+  void header(Qcow2Header changed) {
+    header = changed;
   }
 
   boolean isVersion3() {

@@ -173,6 +173,58 @@ record Qcow2Header(
         compressionType);
   }
 
+  /**
+   * Returns this header with another disk.
+   *
+   * @param l1 the table that maps it
+   * @param otherLength of the disk in bytes
+   */
+  Qcow2Header withDisk(RootTable l1, long otherLength) {
+    return withDisk(l1.hostOffset(), l1.entryCount(), otherLength);
+  }
+
+  /** Returns this header with another refcount table, of whole clusters. */
+  Qcow2Header withRefcountTable(RootTable table) {
+    return with(
+        table.hostOffset(), table.byteCount() >> clusterBits, snapshotCount, snapshotTableOffset);
+  }
+
+  /**
+   * Returns this header with other snapshots.
+   *
+   * @param count how many
+   * @param tableOffset host offset in bytes
+   */
+  Qcow2Header withSnapshots(int count, long tableOffset) {
+    return with(refcountTableOffset, refcountTableClusters, count, tableOffset);
+  }
+
+  private Qcow2Header with(
+      long otherRefcountTableOffset,
+      int otherRefcountTableClusters,
+      int otherSnapshotCount,
+      long otherSnapshotTableOffset) {
+    return new Qcow2Header(
+        version,
+        backingNameOffset,
+        backingNameLength,
+        clusterBits,
+        length,
+        cryptMethod,
+        l1EntryCount,
+        l1TableOffset,
+        otherRefcountTableOffset,
+        otherRefcountTableClusters,
+        otherSnapshotCount,
+        otherSnapshotTableOffset,
+        incompatibleFeatures,
+        compatibleFeatures,
+        autoclearFeatures,
+        refcountOrder,
+        headerLength,
+        compressionType);
+  }
+
   /** Returns the cluster size in bytes. */
   int clusterSize() {
     return 1 << clusterBits;

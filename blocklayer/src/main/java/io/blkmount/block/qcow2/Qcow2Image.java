@@ -9,7 +9,10 @@ import io.blkmount.block.driver.BlockLimits;
 import io.blkmount.block.driver.ChildOpener;
 import io.blkmount.block.driver.DriverInstance;
 import io.blkmount.block.driver.Extent;
+import io.blkmount.block.driver.InternalSnapshot;
+import io.blkmount.block.driver.NewSnapshot;
 import io.blkmount.block.driver.Preallocation;
+import io.blkmount.block.driver.Snapshottable;
 import io.blkmount.block.driver.Support;
 import io.blkmount.block.driver.WriteFlags;
 import io.blkmount.block.error.BlockError;
@@ -17,10 +20,11 @@ import io.blkmount.block.error.BlockException;
 import io.blkmount.block.error.CorruptImageException;
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /** An opened qcow2 image: each request enters an epoch, is served, and leaves it. */
-final class Qcow2Image implements DriverInstance, Backed {
+final class Qcow2Image implements DriverInstance, Backed, Snapshottable {
   private static final WriteFlags WRITE_FLAGS = WriteFlags.UNCHANGED;
   private static final Support WRITABLE = support(true, WRITE_FLAGS);
   private static final Support COMPRESSIBLE =
@@ -256,6 +260,52 @@ final class Qcow2Image implements DriverInstance, Backed {
       throw corruption.report(e);
     } finally {
       metadata.epochs().leave(epoch);
+    }
+  }
+
+  @Override
+  public List<InternalSnapshot> snapshots() throws IOException {
+    return parts.snapshots().list();
+  }
+
+  @Override
+  public InternalSnapshot createSnapshot(NewSnapshot snapshot) throws IOException {
+    return reorganize(() -> parts.snapshots().create(snapshot));
+  }
+
+  @Override
+  public void applySnapshot(String idOrName) throws IOException {
+    reorganize(
+        () -> {
+          parts.snapshots().apply(idOrName);
+          return true;
+        });
+  }
+
+  @Override
+  public void deleteSnapshot(String idOrName) throws IOException {
+    reorganize(
+        () -> {
+          parts.snapshots().delete(idOrName);
+          return true;
+        });
+  }
+
+  /** A change of all tables, made while no request is in flight. */
+  private interface Reorganization<T> {
+    T run() throws IOException;
+  }
+
+  private <T> T reorganize(Reorganization<T> change) throws IOException {
+    corruption.requireWritable();
+    firstWrite.prepare();
+    try {
+      return change.run();
+    } catch (CorruptImageException e) {
+      throw corruption.report(e);
+    } catch (HeaderFields.UndecidedException e) {
+      corruption.stopWriting(e);
+      throw e;
     }
   }
 

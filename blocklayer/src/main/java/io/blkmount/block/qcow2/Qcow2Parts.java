@@ -13,6 +13,7 @@ package io.blkmount.block.qcow2;
  * @param reservation allocates without writing
  * @param resizer changes the length
  * @param dataFile keeps an external data file in step with it
+ * @param snapshots takes, applies and deletes internal snapshots
  * @param freed gives clusters back; here for the tests, which free them too early to be caught
  * @param writeback makes metadata durable
  */
@@ -26,6 +27,7 @@ record Qcow2Parts(
     SpaceReservation reservation,
     Qcow2Resizer resizer,
     DataFileLength dataFile,
+    Qcow2Snapshots snapshots,
     FreedClusters freed,
     MetadataWriteback writeback) {
 
@@ -60,6 +62,8 @@ record Qcow2Parts(
     Qcow2Resizer resizer =
         new Qcow2Resizer(
             metadata, allocator, content, lookup, writer, zeroClusters, dataFile, freed, writeback);
+    Qcow2Snapshots snapshots =
+        new Qcow2Snapshots(metadata, refcounts, allocator, freed, writeback, resizer);
     return new Qcow2Parts(
         lookup,
         content,
@@ -70,6 +74,7 @@ record Qcow2Parts(
         reservation,
         resizer,
         dataFile,
+        snapshots,
         freed,
         writeback);
   }

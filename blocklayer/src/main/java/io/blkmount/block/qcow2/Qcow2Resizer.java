@@ -78,7 +78,7 @@ final class Qcow2Resizer {
    * Fails if a snapshot's disk would change its length, too: one that has none of its own. Other
    * readers of version 2 look for none at all.
    */
-  private void requireSnapshotsKeepLength() throws IOException {
+  void requireSnapshotsKeepLength() throws IOException {
     Qcow2Header header = metadata.header();
     if (header.snapshotCount() > 0 && !metadata.isVersion3()) {
       throw new BlockException(

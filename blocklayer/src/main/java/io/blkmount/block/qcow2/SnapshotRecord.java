@@ -3,9 +3,12 @@ package io.blkmount.block.qcow2;
 
 import io.blkmount.block.bytes.Alignment;
 import io.blkmount.block.bytes.HostName;
+import io.blkmount.block.driver.InternalSnapshot;
+import io.blkmount.block.driver.NewSnapshot;
 import io.blkmount.block.error.CorruptImageException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.time.Instant;
 
 /**
  * An internal snapshot as the snapshot table has it, big endian.
@@ -65,9 +68,34 @@ record SnapshotRecord(
   private static final int EXTRA_VM_STATE_LENGTH_AT = 0;
   private static final int EXTRA_DISK_LENGTH_AT = 8;
   private static final int EXTRA_ICOUNT_AT = 16;
+  private static final int KNOWN_EXTRA = 24;
 
   SnapshotRecord {
     extra = extra.slice().order(ByteOrder.BIG_ENDIAN).asReadOnlyBuffer();
+  }
+
+  /**
+   * Returns the record of a new snapshot.
+   *
+   * @param l1 its L1 table
+   * @param id unique in the image
+   * @param snapshot what its user says of it
+   * @param diskLength in bytes
+   */
+  static SnapshotRecord of(RootTable l1, String id, NewSnapshot snapshot, long diskLength) {
+    long vmState = snapshot.vmStateLength();
+    ByteBuffer extra = ByteBuffer.allocate(KNOWN_EXTRA);
+    extra.putLong(vmState).putLong(diskLength).putLong(snapshot.icount());
+    return new SnapshotRecord(
+        l1.hostOffset(),
+        l1.entryCount(),
+        id,
+        snapshot.name(),
+        (int) snapshot.takenAt().getEpochSecond(),
+        snapshot.takenAt().getNano(),
+        snapshot.vmClockNanos(),
+        vmState >>> Integer.SIZE == 0 ? (int) vmState : 0, // old readers see the disk alone then
+        extra.flip());
   }
 
   /**
@@ -187,6 +215,22 @@ record SnapshotRecord(
 
   private boolean knows(int fieldAt) {
     return extra.limit() >= fieldAt + Long.BYTES;
+  }
+
+  /**
+   * Returns what users see of it.
+   *
+   * @param length of the disk in bytes, for one that does not say its own
+   */
+  InternalSnapshot toInternalSnapshot(long length) {
+    return new InternalSnapshot(
+        id,
+        name,
+        Instant.ofEpochSecond(Integer.toUnsignedLong(seconds), Integer.toUnsignedLong(nanoseconds)),
+        vmClockNanos,
+        icount(),
+        vmStateLength(),
+        diskLength() == UNKNOWN ? length : diskLength());
   }
 
   /** Returns id and name for a message on one line. */

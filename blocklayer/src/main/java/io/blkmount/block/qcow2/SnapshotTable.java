@@ -135,17 +135,19 @@ final class SnapshotTable {
   Qcow2Header headerOf(String idOrName) throws IOException {
     Search search = new Search(idOrName);
     forEach(search);
-    SnapshotRecord found = search.byId == null ? search.byName : search.byId;
-    if (found == null) {
-      throw new BlockException(
-          BlockError.NOT_FOUND,
-          HeaderRules.forFields(imageName)
-              .message(
-                  "no internal snapshot has the id or name \""
-                      + HostName.printable(idOrName)
-                      + "\""));
-    }
-    return headerOf(found);
+    return headerOf(search.result(imageName));
+  }
+
+  /**
+   * Finds a snapshot in a list.
+   *
+   * @param idOrName an id, or else the name of the first snapshot that has it
+   * @throws BlockException with {@code NOT_FOUND} if there is none
+   */
+  SnapshotRecord find(List<SnapshotRecord> snapshots, String idOrName) throws BlockException {
+    Search search = new Search(idOrName);
+    snapshots.forEach(search::visit);
+    return search.result(imageName);
   }
 
   private static final class Search implements Visitor {
@@ -162,10 +164,48 @@ final class SnapshotTable {
       byId = byId == null && snapshot.id().equals(wanted) ? snapshot : byId;
       byName = byName == null && snapshot.name().equals(wanted) ? snapshot : byName;
     }
+
+    SnapshotRecord result(String imageName) throws BlockException {
+      SnapshotRecord found = byId == null ? byName : byId;
+      if (found == null) {
+        throw new BlockException(
+            BlockError.NOT_FOUND,
+            HeaderRules.forFields(imageName)
+                .message(
+                    "no internal snapshot has the id or name \""
+                        + HostName.printable(wanted)
+                        + "\""));
+      }
+      return found;
+    }
   }
 
-  /** Old images do not say how long a snapshot's disk is: it cannot have changed since. */
-  private Qcow2Header headerOf(SnapshotRecord snapshot) throws CorruptImageException {
+  /**
+   * Returns the table of some snapshots.
+   *
+   * @throws BlockException with {@code TOO_BIG} if there are too many, or they are too long
+   */
+  static ByteBuffer encode(List<SnapshotRecord> snapshots) throws BlockException {
+    long length = snapshots.stream().mapToLong(SnapshotRecord::encodedLength).sum();
+    if (snapshots.size() > HeaderReader.MAX_SNAPSHOTS || length > MAX_BYTES) {
+      throw new BlockException(
+          BlockError.TOO_BIG,
+          String.format(
+              "%d internal snapshots in a table of %d bytes: at most %d and %d are allowed",
+              snapshots.size(), length, HeaderReader.MAX_SNAPSHOTS, MAX_BYTES));
+    }
+    ByteBuffer bytes = ByteBuffer.allocate((int) length);
+    snapshots.forEach(snapshot -> snapshot.encode(bytes));
+    return bytes.flip();
+  }
+
+  /**
+   * Returns the header with the disk of a snapshot. Old images do not say how long that is: it
+   * cannot have changed since.
+   *
+   * @throws CorruptImageException if its L1 table is too short for its disk
+   */
+  Qcow2Header headerOf(SnapshotRecord snapshot) throws CorruptImageException {
     long length = snapshot.diskLength();
     length = length == SnapshotRecord.UNKNOWN ? header.length() : length;
     boolean extendedL2 = header.hasIncompatible(FeatureBits.EXTENDED_L2);

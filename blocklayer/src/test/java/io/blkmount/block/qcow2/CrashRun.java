@@ -47,6 +47,8 @@ final class CrashRun {
   private final CrashInstance host;
   private TestImage.Options options = TestImage.Options.DEFAULT;
   private Fault fault = image -> {};
+  private boolean takesSnapshots;
+  private final SnapshotWorkload snapshots;
 
   /** What a test does to the image after each request. */
   interface Fault {
@@ -65,6 +67,7 @@ final class CrashRun {
     this.backing = shape.hasBacking() ? backing(shape.backingLength()) : null;
     this.start = start();
     this.host = new CrashInstance(start.copy(), hostAlignment);
+    this.snapshots = new SnapshotWorkload(host, ids, new SplittableRandom(seed));
   }
 
   /** Returns an empty image, or one whose first half an internal snapshot shares. */
@@ -99,6 +102,12 @@ final class CrashRun {
     return this;
   }
 
+  /** Works with internal snapshots between the requests. */
+  CrashRun withSnapshots() {
+    takesSnapshots = true;
+    return this;
+  }
+
   CrashRun withFault(Fault chosen) {
     fault = chosen;
     return this;
@@ -110,6 +119,11 @@ final class CrashRun {
       try (TestImage image = TestImage.open(host, backing, optionsOf(round))) {
         CrashWorkload guest = guest(image);
         guest.run(requests / ROUNDS / 2);
+        if (takesSnapshots) {
+          snapshots.work(guest, image);
+          guest.run(requests / ROUNDS / 4);
+          snapshots.work(guest, image);
+        }
         if (round % 3 > 0 && round < 6) {
           resize(guest, image, round);
         }
@@ -187,16 +201,24 @@ final class CrashRun {
 
   /** Judges what the disk would have left, and lets the driver work on with some of it. */
   CrashJudge judge(int states) {
+    return judgeAll(log(), states);
+  }
+
+  /** Does the same with what another disk would have left. */
+  CrashJudge judgeAll(CrashLog log, int states) {
     CrashJudge judge = newJudge();
     Judge all = new ReopeningJudge(judge, backing);
     if (shape.hasSnapshot()) {
       all = new SnapshotJudge(all, start, below());
     }
-    CrashStates.replay(log(), all, seed, states);
+    if (takesSnapshots) {
+      all = new SnapshotListJudge(all, below());
+    }
+    CrashStates.replay(log, all, seed, states);
     return judge;
   }
 
-  /** Judges what another disk would have left. */
+  /** Judges what another disk would have left, the disk alone. */
   CrashJudge judge(CrashLog log, int states) {
     CrashJudge judge = newJudge();
     CrashStates.replay(log, judge, seed, states);

@@ -4,8 +4,12 @@ package io.blkmount.block.qcow2;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.blkmount.block.driver.Extent;
+import io.blkmount.block.driver.InternalSnapshot;
+import io.blkmount.block.driver.NewSnapshot;
 import io.blkmount.block.driver.Preallocation;
+import io.blkmount.block.driver.Snapshottable;
 import io.blkmount.block.driver.WriteFlags;
+import io.blkmount.block.error.BlockException;
 import io.blkmount.block.testing.DiskModel;
 import io.blkmount.block.testing.Images;
 import io.blkmount.block.testing.MemoryInstance;
@@ -14,6 +18,10 @@ import io.blkmount.block.testing.Qcow2Checker;
 import io.blkmount.block.testing.Qcow2Reader;
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.time.Instant;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
 import java.util.SplittableRandom;
 import org.jspecify.annotations.Nullable;
 
@@ -31,6 +39,8 @@ final class ModelRun {
   private MemoryInstance host;
   private TestImage image;
   private boolean compresses;
+  private final Map<String, byte[]> snapshots = new LinkedHashMap<>();
+  private boolean takesSnapshots;
   private int resizes;
   private int step;
 
@@ -104,12 +114,67 @@ final class ModelRun {
     return this;
   }
 
+  /** Works with internal snapshots, too. */
+  ModelRun withSnapshots() {
+    takesSnapshots = true;
+    return this;
+  }
+
   ModelRun run(int steps) throws IOException {
     for (int i = 0; i < steps; i++) {
       step++;
-      request();
+      if (takesSnapshots && random.nextInt(8) == 0) {
+        workWithSnapshots();
+      } else {
+        request();
+      }
     }
     return this;
+  }
+
+  private void workWithSnapshots() throws IOException {
+    int kind = random.nextInt(10);
+    if (kind < 5 || snapshots.isEmpty()) {
+      takeSnapshot("s" + step);
+      return;
+    }
+    List<String> ids = List.copyOf(snapshots.keySet());
+    String id = ids.get(random.nextInt(ids.size()));
+    if (kind < 7) {
+      applySnapshot(id);
+    } else {
+      deleteSnapshot(id);
+    }
+  }
+
+  /** Takes a snapshot unless clusters would be shared more often than they can be counted. */
+  void takeSnapshot(String snapshotName) throws IOException {
+    read(0, model.length());
+    try {
+      NewSnapshot wanted = NewSnapshot.ofDisk(snapshotName, Instant.ofEpochSecond(step));
+      InternalSnapshot taken = ((Snapshottable) image.driver()).createSnapshot(wanted);
+      snapshots.put(taken.id(), model.bytes(0, model.length()));
+    } catch (BlockException e) {
+      assertThat(e).as("%s", this).hasMessageContaining("is the largest that fits");
+    }
+  }
+
+  void applySnapshot(String id) throws IOException {
+    ((Snapshottable) image.driver()).applySnapshot(id);
+    byte[] bytes = snapshots.get(id);
+    model.truncate(bytes.length);
+    model.write(0, ByteBuffer.wrap(bytes));
+    assertThat(image.io().length()).as("%s", this).isEqualTo(bytes.length);
+  }
+
+  void deleteSnapshot(String id) throws IOException {
+    ((Snapshottable) image.driver()).deleteSnapshot(id);
+    snapshots.remove(id);
+  }
+
+  /** Returns what each snapshot shall show, by id and in the order of the list. */
+  Map<String, byte[]> snapshots() {
+    return snapshots;
   }
 
   private void request() throws IOException {
@@ -245,6 +310,13 @@ final class ModelRun {
     Qcow2Reader reader = reader(content);
     assertThat(reader.length()).as("%s", this).isEqualTo(model.length());
     model.check(0, all(reader), this + " after close");
+    int index = 0;
+    for (byte[] expected : snapshots.values()) {
+      ByteBuffer shown = all(reader.snapshot(index++));
+      assertThat(shown.equals(ByteBuffer.wrap(expected)))
+          .as("%s: snapshot %d is as it was", this, index)
+          .isTrue();
+    }
   }
 
   /** Returns what the guest shall see. */

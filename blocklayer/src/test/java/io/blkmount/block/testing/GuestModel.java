@@ -42,9 +42,17 @@ public final class GuestModel {
   public record Begin(int id, Verb verb, int sector, int count) {}
 
   /**
+   * A request begins that replaces the whole disk, its length too.
+   *
+   * @param id above 0
+   * @param values of all sectors
+   */
+  public record Replace(int id, List<Long> values) {}
+
+  /**
    * A request was acknowledged.
    *
-   * @param id of its {@link Begin}
+   * @param id of its {@link Begin} or {@link Replace}
    */
   public record End(int id) {}
 
@@ -54,7 +62,7 @@ public final class GuestModel {
     final int begun;
     int ended = Integer.MAX_VALUE;
 
-    /** The other value that the same request may leave. */
+    /** Another value that the same request may leave, there or in another sector. */
     @Nullable Attempt twin;
 
     Attempt(Begin begin, int begun) {
@@ -112,17 +120,18 @@ public final class GuestModel {
   /**
    * Follows one step.
    *
-   * @param mark a {@link Begin} or an {@link End}
+   * @param mark a {@link Begin}, a {@link Replace} or an {@link End}
    */
   public void step(Object mark) {
     clock++;
     if (mark instanceof Begin begin) {
       begin(new Attempt(begin, clock));
+    } else if (mark instanceof Replace replace) {
+      replace(replace);
     } else if (mark instanceof End end) {
       Attempt attempt = open.remove(end.id());
-      attempt.ended = clock;
-      if (attempt.twin != null) {
-        attempt.twin.ended = clock;
+      for (Attempt each = attempt; each != null; each = each.twin) {
+        each.ended = clock;
       }
       if (attempt.begin.verb() == Verb.FLUSH) {
         flushed(attempt.begun);
@@ -159,6 +168,21 @@ public final class GuestModel {
     if (after < before) {
       attempt.twin = new Attempt(attempt.begin, below, attempt.begun);
       tryOn(after, before, attempt.twin);
+    }
+  }
+
+  private void replace(Replace replace) {
+    int before = lengths.get(lengths.size() - 1).begin.sector();
+    int after = replace.values().size();
+    Verb verb = after < before ? Verb.SHRINK : Verb.GROW;
+    Attempt last = new Attempt(new Begin(replace.id(), verb, after, 0), clock);
+    begin(last);
+    for (int sector = 0; sector < after; sector++) {
+      Begin begin = new Begin(replace.id(), Verb.WRITE, sector, 1);
+      Attempt each = new Attempt(begin, replace.values().get(sector), clock);
+      tryOn(sector, sector + 1, each);
+      each.twin = last.twin;
+      last.twin = each;
     }
   }
 

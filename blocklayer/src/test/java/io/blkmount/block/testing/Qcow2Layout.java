@@ -111,12 +111,19 @@ public record Qcow2Layout(
   }
 
   /**
-   * Returns the layout of what the first internal snapshot holds.
+   * Returns the layout of what an internal snapshot holds.
    *
    * @param image the whole image
+   * @param index in the snapshot table
    */
-  public Qcow2Layout ofFirstSnapshot(PagedBytes image) {
-    ByteBuffer record = ByteBuffer.wrap(image.bytes(snapshotsOffset, 56));
+  public Qcow2Layout ofSnapshot(PagedBytes image, int index) {
+    long at = snapshotsOffset;
+    for (int i = 0; i < index; i++) {
+      ByteBuffer before = ByteBuffer.wrap(image.bytes(at, 40));
+      at += 40 + before.getInt(36) + before.getChar(12) + before.getChar(14);
+      at = (at + 7) & -8;
+    }
+    ByteBuffer record = ByteBuffer.wrap(image.bytes(at, 56));
     long diskSize = record.getInt(36) >= 16 ? record.getLong(48) : size;
     return new Qcow2Layout(
         version,

@@ -46,7 +46,16 @@ public final class Qcow2Reader {
 
   /** Returns a reader of the first internal snapshot. */
   public Qcow2Reader firstSnapshot() {
-    return new Qcow2Reader(image, layout.ofFirstSnapshot(image), backing);
+    return snapshot(0);
+  }
+
+  /**
+   * Returns a reader of an internal snapshot.
+   *
+   * @param index in the snapshot table
+   */
+  public Qcow2Reader snapshot(int index) {
+    return new Qcow2Reader(image, layout.ofSnapshot(image, index), backing);
   }
 
   /** Returns the header. */
