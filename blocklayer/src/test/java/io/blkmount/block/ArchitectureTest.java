@@ -91,10 +91,12 @@ final class ArchitectureTest {
   }
 
   @Test
-  void systemCallsAreMadeInOnePackage() {
+  void systemCallsAreMadeInOnePackageAndLibcryptoIsCalledFromOneClass() {
     noClasses()
         .that()
         .resideOutsideOfPackage(ROOT + ".file")
+        .and()
+        .haveNameNotMatching(".*[.]crypto[.]LibCrypto([$].*)?")
         .should()
         .dependOnClassesThat()
         .resideInAnyPackage("jnr..", "com.kenai..")

@@ -85,12 +85,18 @@ final class MountCommand {
   }
 
   private List<BlockBackend> openDisks() throws CommandFailure {
+    try (MountKey key = new MountKey(request.secretFile())) {
+      return openDisks(key);
+    }
+  }
+
+  private List<BlockBackend> openDisks(MountKey key) throws CommandFailure {
     List<BlockBackend> disks = new ArrayList<>();
     for (MountRequest.Image image : request.images()) {
       try {
-        disks.add(BlockLayer.open(image.options()));
+        disks.add(BlockLayer.open(image.options().withKeys(key)));
       } catch (IOException e) {
-        CommandFailure failure = CommandFailure.failed(openProblem(image, e), e);
+        CommandFailure failure = CommandFailure.failed(openProblem(image, e) + key.hint(e), e);
         closeAll(disks, failure);
         throw failure;
       }

@@ -11,11 +11,13 @@ import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What is to be mounted; every name in it is absolute.
  *
  * @param images what to open
+ * @param secretFile absolute name of the file with the key of encrypted images, or null
  * @param mountPoint a directory or a regular file
  * @param flags what {@code -o} says
  * @param readOnly whether the mount refuses writes
@@ -24,6 +26,7 @@ import java.util.Map;
  */
 record MountRequest(
     List<Image> images,
+    @Nullable String secretFile,
     String mountPoint,
     MountFlags flags,
     boolean readOnly,
@@ -66,11 +69,18 @@ record MountRequest(
     }
     return new MountRequest(
         List.copyOf(images),
+        secretFile(options, directory),
         directory.resolve(operands.get(operands.size() - 1)),
         flags,
         readOnly,
         ServingChoices.parse(options),
         ServerOptions.of(options, directory));
+  }
+
+  private static @Nullable String secretFile(
+      CommandLineOptions options, WorkingDirectory directory) {
+    String name = options.value(Option.SECRET_FILE);
+    return name == null ? null : directory.resolve(name);
   }
 
   private static void requireConsistent(CommandLineOptions options, boolean readOnly)

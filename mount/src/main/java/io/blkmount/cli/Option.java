@@ -41,6 +41,10 @@ enum Option {
       "off (default), on or unmap: writes of zeros become zero requests"),
   COMPRESS(Section.IMAGE, "--compress", "what is written is stored compressed, in whole clusters"),
   RESIZABLE(Section.IMAGE, "--resizable", "the disk's length changes as that of a plain file does"),
+  SECRET_FILE(
+      Section.IMAGE,
+      "--secret-file=FILE",
+      "holds the key of encrypted images; else it is asked for on the terminal"),
   FORCE_SHARE(
       Section.IMAGE,
       "-U, --force-share",

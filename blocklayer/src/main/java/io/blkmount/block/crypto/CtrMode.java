@@ -10,7 +10,7 @@ import java.util.Arrays;
 final class CtrMode implements SectorMode {
   private final AesBlocks blocks;
   private final SectorIvs ivs;
-  private final byte[] counters = new byte[SectorWorker.CHUNK];
+  private final byte[] counters = new byte[JavaWorker.CHUNK];
 
   CtrMode(SecretBytes key, SectorIvs ivs) {
     this.blocks = AesBlocks.each(key);

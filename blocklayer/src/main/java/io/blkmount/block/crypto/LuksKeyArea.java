@@ -8,6 +8,8 @@ import io.blkmount.block.error.BlockException;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.security.SecureRandom;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.UUID;
 
 /**
@@ -88,8 +90,8 @@ public final class LuksKeyArea {
       SecretBytes masterKey,
       IterationTimer timer)
       throws IOException {
+    requireCreatable(imageName, options);
     LuksRules rules = new LuksRules(imageName);
-    requireWholeSectors(rules, options.cipher());
     FixedBytes salt = FixedBytes.random(LuksHeader.SALT_LENGTH, new SecureRandom());
     int iterations =
         timer.iterationsFor(
@@ -101,9 +103,17 @@ public final class LuksKeyArea {
     return new LuksKeyArea(rules, area, header);
   }
 
-  /** QEMU 7.2 aborts when it opens such a header, so none is made; one made elsewhere is opened. */
-  private static void requireWholeSectors(LuksRules rules, CipherSpec cipher)
-      throws BlockException {
+  /**
+   * Fails for what {@link #create} refuses: QEMU 7.2 aborts when it opens a header whose key
+   * material ends inside a sector, so none is made; one made elsewhere is opened.
+   *
+   * @param imageName for messages
+   * @param options of the header
+   * @throws BlockException {@code NOT_SUPPORTED}
+   */
+  public static void requireCreatable(String imageName, LuksOptions options) throws BlockException {
+    LuksRules rules = new LuksRules(imageName);
+    CipherSpec cipher = options.cipher();
     long length = (long) cipher.keyLength() * LuksKeySlot.STRIPES;
     if (!Alignment.isAligned(length, SectorCipher.SECTOR_SIZE)) {
       throw new BlockException(
@@ -144,14 +154,12 @@ public final class LuksKeyArea {
    * @throws IOException if the key material cannot be read
    */
   public Unlocked unlock(byte[] passphrase) throws IOException {
-    for (int index = 0; index < header.slots().size(); index++) {
-      if (header.slots().get(index).isActive()) {
-        SecretBytes masterKey = candidate(header.slots().get(index), passphrase);
-        if (digest().matches(masterKey)) {
-          return new Unlocked(index, masterKey);
-        }
-        masterKey.close();
+    for (int index : activeSlots()) {
+      SecretBytes masterKey = candidate(header.slots().get(index), passphrase);
+      if (digest().matches(masterKey)) {
+        return new Unlocked(index, masterKey);
       }
+      masterKey.close();
     }
     throw new BlockException(
         BlockError.ACCESS_DENIED,
@@ -159,6 +167,35 @@ public final class LuksKeyArea {
             "wrong key: the passphrase opens none of the "
                 + header.activeSlotCount()
                 + " active LUKS key slots"));
+  }
+
+  /**
+   * Returns the slots that a passphrase opens, by their indices from 0.
+   *
+   * @param passphrase exactly as the user gave it; stays the caller's
+   * @throws IOException if the key material cannot be read
+   */
+  public List<Integer> slotsOf(byte[] passphrase) throws IOException {
+    List<Integer> opened = new ArrayList<>();
+    for (int index : activeSlots()) {
+      try (SecretBytes masterKey = candidate(header.slots().get(index), passphrase)) {
+        if (digest().matches(masterKey)) {
+          opened.add(index);
+        }
+      }
+    }
+    return opened;
+  }
+
+  /** Returns the slots that some passphrase opens, by their indices from 0. */
+  public List<Integer> activeSlots() {
+    List<Integer> active = new ArrayList<>();
+    for (int index = 0; index < header.slots().size(); index++) {
+      if (header.slots().get(index).isActive()) {
+        active.add(index);
+      }
+    }
+    return active;
   }
 
   private SecretBytes candidate(LuksKeySlot slot, byte[] passphrase) throws IOException {
@@ -214,21 +251,21 @@ public final class LuksKeyArea {
    * Erases a passphrase: overwrites its key material, then frees its slot.
    *
    * @param slotIndex from 0
-   * @throws BlockException {@code INVALID} if the slot is not active, {@code NOT_PERMITTED} if no
-   *     other is, since then nothing would ever open the image again
+   * @throws BlockException {@code INVALID} if there is no such active slot, {@code NOT_PERMITTED}
+   *     if no other is, since then nothing would ever open the image again
    * @throws IOException if the area cannot be written
    */
   public void erase(int slotIndex) throws IOException {
+    requireErasable(slotIndex);
     LuksKeySlot slot = header.slots().get(slotIndex);
-    requireErasable(slotIndex, slot);
     byte[] noise = new byte[(int) slot.material(header.keyLength()).length()];
     random.nextBytes(noise);
     writeMaterial(slot, noise);
     writeSlot(slotIndex, slot.erased());
   }
 
-  private void requireErasable(int slotIndex, LuksKeySlot slot) throws BlockException {
-    if (!slot.isActive()) {
+  private void requireErasable(int slotIndex) throws BlockException {
+    if (!activeSlots().contains(slotIndex)) {
       throw new BlockException(
           BlockError.INVALID, rules.message("LUKS key slot " + slotIndex + " is not active"));
     }

@@ -29,6 +29,18 @@ final class Pbkdf2 {
    * @param length of the key in bytes
    */
   SecretBytes derive(byte[] passphrase, int length) {
+    SecretBytes key = SecretBytes.zeros(length);
+    LibCrypto library = LibCrypto.HOST;
+    if (library != null
+        && library.derive(hash, passphrase, salt.toArray(), iterations, key.bytes())) {
+      return key;
+    }
+    key.close();
+    return deriveHere(passphrase, length);
+  }
+
+  /** Does {@link #derive} with the Java platform's hashes, several times as long. */
+  SecretBytes deriveHere(byte[] passphrase, int length) {
     try (SecretBytes password = SecretBytes.copyOf(passphrase)) {
       Mac mac = hash.newMac(password);
       SecretBytes key = SecretBytes.zeros(length);

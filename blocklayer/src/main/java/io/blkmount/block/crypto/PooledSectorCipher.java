@@ -8,6 +8,12 @@ import java.util.ArrayDeque;
 /** Hands each call a worker of its own; there are as many as calls ran at the same time. */
 final class PooledSectorCipher implements SectorCipher {
   private final CipherSpec spec;
+  private final Maker maker;
+
+  /** Makes a worker for one more call at the same time. */
+  interface Maker {
+    SectorWorker make(CipherSpec spec, SecretBytes key);
+  }
 
   /** Guards what follows; held for a push or a pop, and while a worker is made. */
   private final Object lock = new Object();
@@ -16,12 +22,13 @@ final class PooledSectorCipher implements SectorCipher {
   private final ArrayDeque<SectorWorker> idle = new ArrayDeque<>();
   private boolean closed;
 
-  PooledSectorCipher(CipherSpec spec, SecretBytes key) {
+  PooledSectorCipher(CipherSpec spec, SecretBytes key, Maker maker) {
     if (key.length() != spec.keyLength()) {
       throw new IllegalArgumentException(
           "key of " + key.length() + " bytes for a cipher that takes " + spec.keyLength());
     }
     this.spec = spec;
+    this.maker = maker;
     this.key = SecretBytes.copyOf(key.bytes());
   }
 
@@ -68,7 +75,7 @@ final class PooledSectorCipher implements SectorCipher {
         throw new IllegalStateException("the cipher is closed");
       }
       SectorWorker worker = idle.pollFirst();
-      return worker != null ? worker : SectorWorker.of(spec, key);
+      return worker != null ? worker : maker.make(spec, key);
     }
   }
 

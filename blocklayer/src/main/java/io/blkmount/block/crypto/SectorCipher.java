@@ -12,13 +12,15 @@ public interface SectorCipher extends AutoCloseable {
   int SECTOR_SIZE = 512;
 
   /**
-   * Returns a cipher made of the Java platform's AES.
+   * Returns a cipher made of the host's libcrypto if it is there and has it, else of the Java
+   * platform's AES, which is slow where only the first compiler is on.
    *
    * @param spec which
    * @param key of {@code spec.keyLength()} bytes; copied, so the caller may close it
    */
   static SectorCipher of(CipherSpec spec, SecretBytes key) {
-    return new PooledSectorCipher(spec, key);
+    return new PooledSectorCipher(
+        spec, key, NativeWorker.serves(spec, key) ? NativeWorker::of : JavaWorker::of);
   }
 
   /**

@@ -9,7 +9,7 @@ import org.jspecify.annotations.Nullable;
 
 /** Makes initialisation vectors of 16 bytes from sector numbers; for one thread. */
 final class SectorIvs implements AutoCloseable {
-  private static final int MAX_COUNT = SectorWorker.CHUNK / SECTOR_SIZE;
+  private static final int MAX_COUNT = JavaWorker.CHUNK / SECTOR_SIZE;
   private static final long LOW_HALF = 0xffffffffL;
 
   private final long mask;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.blkmount.block.crypto;
 
-/** A mode of operation on at most {@link SectorWorker#CHUNK} bytes; for one thread. */
+/** A mode of operation on at most {@link JavaWorker#CHUNK} bytes; for one thread. */
 interface SectorMode extends AutoCloseable {
   /**
    * Encrypts whole sectors from the start of {@code source} to the start of {@code target}.

@@ -2,61 +2,16 @@
 package io.blkmount.block.crypto;
 
 import java.nio.ByteBuffer;
-import java.util.Arrays;
 
-/** Takes sectors through a mode in chunks that stay in the processor's cache; for one thread. */
-final class SectorWorker implements AutoCloseable {
-  /** 16 sectors: enough to hide the cost of a call, few enough for three arrays in 32 KiB. */
-  static final int CHUNK = 16 * SectorCipher.SECTOR_SIZE;
+/** Does the work of a {@link SectorCipher} for one thread. */
+interface SectorWorker extends AutoCloseable {
+  /** Encrypts all of {@code source}, as {@link SectorCipher#encrypt} does. */
+  void encrypt(long firstSector, ByteBuffer source, ByteBuffer target);
 
-  private final SectorMode mode;
-  private final byte[] input = new byte[CHUNK];
-  private final byte[] output = new byte[CHUNK];
+  /** Decrypts all of {@code source}, as {@link SectorCipher#decrypt} does. */
+  void decrypt(long firstSector, ByteBuffer source, ByteBuffer target);
 
-  private SectorWorker(SectorMode mode) {
-    this.mode = mode;
-  }
-
-  static SectorWorker of(CipherSpec spec, SecretBytes key) {
-    return new SectorWorker(
-        switch (spec.mode()) {
-          case XTS -> XtsMode.of(key, SectorIvs.of(spec, key));
-          case CBC -> new CbcMode(key, SectorIvs.of(spec, key));
-          case ECB -> new EcbMode(key);
-          case CTR -> new CtrMode(key, SectorIvs.of(spec, key));
-        });
-  }
-
-  void encrypt(long firstSector, ByteBuffer source, ByteBuffer target) {
-    long sector = firstSector;
-    while (source.hasRemaining()) {
-      int length = fill(source);
-      mode.encrypt(input, output, length, sector);
-      target.put(output, 0, length);
-      sector += length / SectorCipher.SECTOR_SIZE;
-    }
-  }
-
-  void decrypt(long firstSector, ByteBuffer source, ByteBuffer target) {
-    long sector = firstSector;
-    while (source.hasRemaining()) {
-      int length = fill(source);
-      mode.decrypt(input, output, length, sector);
-      target.put(output, 0, length);
-      sector += length / SectorCipher.SECTOR_SIZE;
-    }
-  }
-
-  private int fill(ByteBuffer source) {
-    int length = Math.min(CHUNK, source.remaining());
-    source.get(input, 0, length);
-    return length;
-  }
-
+  /** Forgets the keys. */
   @Override
-  public void close() {
-    mode.close();
-    Arrays.fill(input, (byte) 0);
-    Arrays.fill(output, (byte) 0);
-  }
+  void close();
 }

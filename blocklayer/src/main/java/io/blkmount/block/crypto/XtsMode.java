@@ -18,8 +18,8 @@ final class XtsMode implements SectorMode {
   private final AesBlocks data;
   private final AesBlocks tweak;
   private final SectorIvs ivs;
-  private final byte[] seeds = new byte[SectorWorker.CHUNK / SECTOR_SIZE * BLOCK];
-  private final byte[] tweaks = new byte[SectorWorker.CHUNK];
+  private final byte[] seeds = new byte[JavaWorker.CHUNK / SECTOR_SIZE * BLOCK];
+  private final byte[] tweaks = new byte[JavaWorker.CHUNK];
 
   private XtsMode(AesBlocks data, AesBlocks tweak, SectorIvs ivs) {
     this.data = data;

@@ -89,4 +89,21 @@ public record BlockLimits(
         Long.MAX_VALUE,
         1);
   }
+
+  /**
+   * Returns these limits with another request alignment.
+   *
+   * @param alignment in bytes, a power of two, at most the zero alignment
+   */
+  public BlockLimits withRequestAlignment(int alignment) {
+    return new BlockLimits(
+        alignment,
+        memoryAlignment,
+        maxTransfer,
+        zeroAlignment,
+        maxZeroes,
+        discardAlignment,
+        maxDiscard,
+        clusterSize);
+  }
 }

@@ -17,6 +17,7 @@ public final class DriverOptions {
   private final boolean writable;
   private final String imageName;
   private final Map<String, String> values;
+  private final KeySource keys;
   private final TreeSet<String> left;
 
   /**
@@ -27,9 +28,23 @@ public final class DriverOptions {
    * @param values the driver's own options, by QEMU's names, without the names of children
    */
   public DriverOptions(String imageName, boolean writable, Map<String, String> values) {
+    this(imageName, writable, values, KeySource.NONE);
+  }
+
+  /**
+   * Creates options for an image that may be encrypted.
+   *
+   * @param imageName the name for messages
+   * @param writable whether writes will come
+   * @param values the driver's own options, by QEMU's names, without the names of children
+   * @param keys where its key comes from
+   */
+  public DriverOptions(
+      String imageName, boolean writable, Map<String, String> values, KeySource keys) {
     this.imageName = imageName;
     this.writable = writable;
     this.values = new LinkedHashMap<>(values);
+    this.keys = keys;
     this.left = new TreeSet<>(values.keySet());
   }
 
@@ -41,6 +56,11 @@ public final class DriverOptions {
   /** Returns the name for messages. */
   public String imageName() {
     return imageName;
+  }
+
+  /** Returns where the key of an encrypted image comes from. */
+  public KeySource keys() {
+    return keys;
   }
 
   /**

@@ -96,6 +96,13 @@ public record Extent(Kind kind, long offset, long length, long hostOffset, int d
     return maxLength >= length ? this : new Extent(kind, offset, maxLength, hostOffset, depth);
   }
 
+  /** Returns this run without a place where it is stored. */
+  public Extent withoutHostOffset() {
+    return hostOffset == NO_HOST_OFFSET
+        ? this
+        : new Extent(kind, offset, length, NO_HOST_OFFSET, depth);
+  }
+
   /**
    * Returns this run as found {@code layers} further down.
    *

@@ -8,6 +8,7 @@ import io.blkmount.block.driver.Checkable;
 import io.blkmount.block.driver.ChildOpener;
 import io.blkmount.block.driver.DetectZeroesMode;
 import io.blkmount.block.driver.DiscardMode;
+import io.blkmount.block.driver.KeySource;
 import io.blkmount.block.driver.RepairMode;
 import io.blkmount.block.error.BlockError;
 import io.blkmount.block.error.BlockException;
@@ -67,7 +68,8 @@ public final class ImageChecker {
 
   private CheckResult run(boolean writable, Action action) throws IOException {
     try (BlockGraph graph = new BlockGraph()) {
-      LayerOpener layers = new LayerOpener(graph, DriverRegistry.STANDARD, new ChainGuard());
+      LayerOpener layers =
+          new LayerOpener(graph, DriverRegistry.STANDARD, new ChainGuard(), KeySource.NONE);
       BlockNode node =
           layers.openFile(image.protocol(), image, settings(writable), new OptionTree(Map.of()));
       ChildOpener.Child file = LayerOpener.fileOf(node, writable);

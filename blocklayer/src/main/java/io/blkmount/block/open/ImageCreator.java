@@ -7,6 +7,7 @@ import io.blkmount.block.driver.CreateOptions;
 import io.blkmount.block.driver.DetectZeroesMode;
 import io.blkmount.block.driver.DiscardMode;
 import io.blkmount.block.driver.HostStored.FileKey;
+import io.blkmount.block.driver.KeySource;
 import io.blkmount.block.error.BlockError;
 import io.blkmount.block.error.BlockException;
 import io.blkmount.block.file.HostFiles;
@@ -68,14 +69,18 @@ public final class ImageCreator {
           BlockError.INVALID, "new image " + quoted() + ": is its own backing file");
     }
     OpenOptions reading =
-        OpenOptions.of(base.path()).withFormat(backing.format()).withReadOnly(true);
+        OpenOptions.of(base.path())
+            .withFormat(backing.format())
+            .withReadOnly(true)
+            .withKeys(KeySource.LOCKED);
     OpenedImage opened = ImageOpener.open(reading);
     try (BlockGraph graph = opened.graph()) {
       long length = opened.top().pipeline().length();
       return new CreateOptions(
           options.length() < 0 ? length : options.length(),
           new BackingReference(backing.name(), opened.image().driverName()),
-          options.values());
+          options.values(),
+          options.keys());
     }
   }
 
@@ -92,7 +97,8 @@ public final class ImageCreator {
 
   private void write(CreateOptions options) throws IOException {
     try (BlockGraph graph = new BlockGraph()) {
-      LayerOpener layers = new LayerOpener(graph, DriverRegistry.STANDARD, new ChainGuard());
+      LayerOpener layers =
+          new LayerOpener(graph, DriverRegistry.STANDARD, new ChainGuard(), KeySource.NONE);
       BlockNode file =
           layers.openFile(target.protocol(), target, SETTINGS, new OptionTree(Map.of()));
       writeFormat(layers, file, options);

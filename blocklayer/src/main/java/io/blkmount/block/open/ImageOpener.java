@@ -4,6 +4,7 @@ package io.blkmount.block.open;
 import io.blkmount.block.bytes.HostName;
 import io.blkmount.block.driver.Backed;
 import io.blkmount.block.driver.BackingReference;
+import io.blkmount.block.driver.KeySource;
 import io.blkmount.block.error.BlockError;
 import io.blkmount.block.error.BlockException;
 import io.blkmount.block.graph.BlockGraph;
@@ -21,8 +22,8 @@ public final class ImageOpener {
   private final ChainGuard guard = new ChainGuard();
   private final LayerOpener layers;
 
-  private ImageOpener(DriverRegistry drivers) {
-    layers = new LayerOpener(graph, drivers, guard);
+  private ImageOpener(DriverRegistry drivers, KeySource keys) {
+    layers = new LayerOpener(graph, drivers, guard, keys);
   }
 
   /**
@@ -37,7 +38,7 @@ public final class ImageOpener {
   }
 
   static OpenedImage open(OpenOptions options, DriverRegistry drivers) throws IOException {
-    ImageOpener opener = new ImageOpener(drivers);
+    ImageOpener opener = new ImageOpener(drivers, options.keys());
     try {
       return opener.openImage(options);
     } catch (IOException | RuntimeException e) {

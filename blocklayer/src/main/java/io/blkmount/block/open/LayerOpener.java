@@ -9,6 +9,7 @@ import io.blkmount.block.driver.ChildRole;
 import io.blkmount.block.driver.CreateOptions;
 import io.blkmount.block.driver.DriverInstance;
 import io.blkmount.block.driver.DriverOptions;
+import io.blkmount.block.driver.KeySource;
 import io.blkmount.block.driver.WriteFlags;
 import io.blkmount.block.error.BlockError;
 import io.blkmount.block.error.BlockException;
@@ -31,13 +32,15 @@ final class LayerOpener {
   private final BlockGraph graph;
   private final DriverRegistry drivers;
   private final ChainGuard guard;
+  private final KeySource keys;
   private final FormatProbe probe;
 
   /** Creates an opener; what it opens is the graph's from the moment it is open. */
-  LayerOpener(BlockGraph graph, DriverRegistry drivers, ChainGuard guard) {
+  LayerOpener(BlockGraph graph, DriverRegistry drivers, ChainGuard guard, KeySource keys) {
     this.graph = graph;
     this.drivers = drivers;
     this.guard = guard;
+    this.keys = keys;
     this.probe = new FormatProbe(drivers.formats());
   }
 
@@ -113,7 +116,7 @@ final class LayerOpener {
     String nodeName = graph.newName(opening.settings().nodeName());
     String imageName = opening.reference().path();
     DriverOptions options =
-        new DriverOptions(imageName, opening.settings().writable(), opening.values());
+        new DriverOptions(imageName, opening.settings().writable(), opening.values(), keys);
     BlockDriver driver = opening.driver();
     DriverInstance instance = driver.open(options, opening.children());
     RequestPipeline pipeline =

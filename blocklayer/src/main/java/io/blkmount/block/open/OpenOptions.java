@@ -3,6 +3,7 @@ package io.blkmount.block.open;
 
 import io.blkmount.block.driver.DetectZeroesMode;
 import io.blkmount.block.driver.DiscardMode;
+import io.blkmount.block.driver.KeySource;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Objects;
@@ -24,6 +25,7 @@ import org.jspecify.annotations.Nullable;
  * @param detectZeroes what becomes of writes of zeros
  * @param resizable the disk may be truncated and grown by its user
  * @param forceShare take no locks; only for reading
+ * @param keys where the keys of encrypted images come from, the backing files included
  */
 public record OpenOptions(
     @Nullable String image,
@@ -36,7 +38,8 @@ public record OpenOptions(
     DiscardMode discard,
     DetectZeroesMode detectZeroes,
     boolean resizable,
-    boolean forceShare) {
+    boolean forceShare,
+    KeySource keys) {
 
   /** Checks that there is an image and copies the map. */
   public OpenOptions {
@@ -47,6 +50,7 @@ public record OpenOptions(
     Objects.requireNonNull(cache);
     Objects.requireNonNull(discard);
     Objects.requireNonNull(detectZeroes);
+    Objects.requireNonNull(keys);
   }
 
   /**
@@ -67,7 +71,8 @@ public record OpenOptions(
         DiscardMode.IGNORE,
         DetectZeroesMode.OFF,
         false,
-        false);
+        false,
+        KeySource.NONE);
   }
 
   /**
@@ -87,7 +92,8 @@ public record OpenOptions(
         DiscardMode.IGNORE,
         DetectZeroesMode.OFF,
         false,
-        false);
+        false,
+        KeySource.NONE);
   }
 
   /**
@@ -110,7 +116,8 @@ public record OpenOptions(
         discard,
         detectZeroes,
         resizable,
-        forceShare);
+        forceShare,
+        keys);
   }
 
   /**
@@ -130,7 +137,8 @@ public record OpenOptions(
         discard,
         detectZeroes,
         resizable,
-        forceShare);
+        forceShare,
+        keys);
   }
 
   /**
@@ -150,7 +158,8 @@ public record OpenOptions(
         discard,
         detectZeroes,
         resizable,
-        forceShare);
+        forceShare,
+        keys);
   }
 
   /**
@@ -170,7 +179,8 @@ public record OpenOptions(
         discard,
         detectZeroes,
         resizable,
-        forceShare);
+        forceShare,
+        keys);
   }
 
   /**
@@ -190,7 +200,8 @@ public record OpenOptions(
         discard,
         detectZeroes,
         resizable,
-        forceShare);
+        forceShare,
+        keys);
   }
 
   /**
@@ -210,7 +221,8 @@ public record OpenOptions(
         discard,
         detectZeroes,
         resizable,
-        forceShare);
+        forceShare,
+        keys);
   }
 
   /**
@@ -230,7 +242,8 @@ public record OpenOptions(
         discard,
         detectZeroes,
         resizable,
-        forceShare);
+        forceShare,
+        keys);
   }
 
   /**
@@ -250,7 +263,8 @@ public record OpenOptions(
         discard,
         detectZeroes,
         resizable,
-        forceShare);
+        forceShare,
+        keys);
   }
 
   /**
@@ -270,7 +284,8 @@ public record OpenOptions(
         discard,
         detectZeroes,
         resizable,
-        forceShare);
+        forceShare,
+        keys);
   }
 
   /**
@@ -290,6 +305,28 @@ public record OpenOptions(
         discard,
         detectZeroes,
         resizable,
-        forceShare);
+        forceShare,
+        keys);
+  }
+
+  /**
+   * Returns these options with another {@code keys}.
+   *
+   * @param keys where the keys of encrypted images come from
+   */
+  public OpenOptions withKeys(KeySource keys) {
+    return new OpenOptions(
+        image,
+        imageOptions,
+        format,
+        readOnly,
+        snapshot,
+        copyOnRead,
+        cache,
+        discard,
+        detectZeroes,
+        resizable,
+        forceShare,
+        keys);
   }
 }

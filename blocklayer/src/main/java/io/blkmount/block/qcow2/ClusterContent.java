@@ -43,7 +43,7 @@ final class ClusterContent {
    */
   void read(ClusterRun run, long guestOffset, ByteBuffer target) throws IOException {
     switch (run.kind()) {
-      case NORMAL -> metadata.data().file().read(run.hostOffsetOf(guestOffset), target);
+      case NORMAL -> metadata.data().read(guestOffset, run.hostOffsetOf(guestOffset), target);
       case COMPRESSED ->
           compressed.readPart(
               run.entry(), metadata.geometry().offsetInCluster(guestOffset), target);

@@ -59,7 +59,7 @@ final class ClusterWriter {
   private int overwrite(ClusterRun run, ByteBuffer source) throws IOException {
     int length = (int) run.length();
     clusters.requireWritable(run.hostOffset(), length);
-    copyOnWrite.writeData(run.hostOffset(), source, length);
+    copyOnWrite.writeData(run.guestOffset(), run.hostOffset(), source, length);
     return length;
   }
 
@@ -141,7 +141,7 @@ final class ClusterWriter {
       long cluster, Slice slice, ClusterRun run, long guestEnd, long targetOffset)
       throws IOException {
     int rest = metadata.l2Entries().storedOutside(slice, cluster, run.guestOffset(), guestEnd);
-    copyOnWrite.copySubclusters(rest, run.hostOffsetOf(cluster), targetOffset);
+    copyOnWrite.copySubclusters(rest, cluster, run.hostOffsetOf(cluster), targetOffset);
   }
 
   /** Points the entries at the new clusters; cannot fail, so that nothing is half linked. */

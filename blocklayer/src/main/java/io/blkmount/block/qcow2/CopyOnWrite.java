@@ -4,7 +4,6 @@ package io.blkmount.block.qcow2;
 import io.blkmount.block.bytes.Alignment;
 import io.blkmount.block.bytes.BouncePool;
 import io.blkmount.block.bytes.Zeroes;
-import io.blkmount.block.driver.WriteFlags;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 
@@ -43,12 +42,12 @@ final class CopyOnWrite {
     boolean edgesAreZero =
         taken.readsZero() && content.readsZero(before, before.guestOffset() - place.head());
     if (place.head() + place.tail() == 0 || edgesAreZero) {
-      writeData(place.dataOffset(), source, length);
+      writeData(before.guestOffset(), place.dataOffset(), source, length);
     } else if (place.head() + length + place.tail() <= MAX_MERGED) {
       writeMerged(before, place, source, length, taken.readsZero());
     } else {
       writeEdge(before, before.guestOffset() - place.head(), place.hostOffset(), place.head());
-      writeData(place.dataOffset(), source, length);
+      writeData(before.guestOffset(), place.dataOffset(), source, length);
       writeEdge(before, before.guestOffset() + length, place.dataOffset() + length, place.tail());
     }
   }
@@ -86,11 +85,12 @@ final class CopyOnWrite {
   }
 
   /** Writes the first {@code length} bytes of {@code source} and moves it on. */
-  void writeData(long hostOffset, ByteBuffer source, int length) throws IOException {
+  void writeData(long guestOffset, long hostOffset, ByteBuffer source, int length)
+      throws IOException {
     int limit = source.limit();
     source.limit(source.position() + length);
     try {
-      metadata.data().file().write(hostOffset, source, WriteFlags.NONE);
+      metadata.data().write(guestOffset, hostOffset, source);
     } finally {
       source.limit(limit);
     }
@@ -106,11 +106,12 @@ final class CopyOnWrite {
       readEdges(before, merged, head, used);
       merged.clear();
       if (readsZero && isZero(merged, 0, head) && isZero(merged, used, merged.limit())) {
-        writeData(place.dataOffset(), source, length); // what is there is right
+        // what is there is right
+        writeData(before.guestOffset(), place.dataOffset(), source, length);
         return;
       }
       merged.put(head, source, source.position(), length);
-      metadata.data().file().write(place.hostOffset(), merged, WriteFlags.NONE);
+      metadata.data().write(before.guestOffset() - head, place.hostOffset(), merged);
     }
     source.position(source.position() + length);
   }
@@ -148,7 +149,7 @@ final class CopyOnWrite {
     if (length > 0) {
       try (BouncePool.Bounce bounce = BouncePool.take(length)) {
         content.read(before, guestOffset, bounce.buffer());
-        metadata.data().file().write(hostOffset, bounce.buffer().flip(), WriteFlags.NONE);
+        metadata.data().write(guestOffset, hostOffset, bounce.buffer().flip());
       }
     }
   }
@@ -157,21 +158,25 @@ final class CopyOnWrite {
    * Copies subclusters of one host cluster to another one.
    *
    * @param subclusters a bit for each
+   * @param guestOffset of the cluster
    */
-  void copySubclusters(int subclusters, long fromHostOffset, long toHostOffset) throws IOException {
+  void copySubclusters(int subclusters, long guestOffset, long fromHostOffset, long toHostOffset)
+      throws IOException {
     for (int rest = subclusters; rest != 0; ) {
       int first = Integer.numberOfTrailingZeros(rest);
       int count = Integer.numberOfTrailingZeros(~(rest >>> first));
       long offset = (long) first << geometry.subclusterBits();
-      copy(fromHostOffset + offset, toHostOffset + offset, count << geometry.subclusterBits());
+      int length = count << geometry.subclusterBits();
+      copy(guestOffset + offset, fromHostOffset + offset, toHostOffset + offset, length);
       rest &= ~SubclusterMap.bits(first, first + count);
     }
   }
 
-  private void copy(long fromHostOffset, long toHostOffset, int length) throws IOException {
+  private void copy(long guestOffset, long fromHostOffset, long toHostOffset, int length)
+      throws IOException {
     try (BouncePool.Bounce bounce = BouncePool.take(length)) {
-      metadata.data().file().read(fromHostOffset, bounce.buffer());
-      metadata.data().file().write(toHostOffset, bounce.buffer().flip(), WriteFlags.NONE);
+      metadata.data().read(guestOffset, fromHostOffset, bounce.buffer());
+      metadata.data().write(guestOffset, toHostOffset, bounce.buffer().flip());
     }
   }
 }

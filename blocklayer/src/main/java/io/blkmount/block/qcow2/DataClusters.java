@@ -26,11 +26,19 @@ final class DataClusters {
    */
   ClusterAllocator.Allocated allocate(long guestOffset, int maxClusters) throws IOException {
     if (!metadata.data().isExternal()) {
-      return allocator.allocate(maxClusters);
+      return asDecrypted(allocator.allocate(maxClusters));
     }
     long hostOffset = metadata.geometry().clusterStart(guestOffset);
-    return new ClusterAllocator.Allocated(
-        new HostRun(hostOffset, maxClusters), isPastEnd(hostOffset));
+    return asDecrypted(
+        new ClusterAllocator.Allocated(
+            new HostRun(hostOffset, maxClusters), isPastEnd(hostOffset)));
+  }
+
+  /** Zeros that nobody encrypted read as anything but zeros. */
+  private ClusterAllocator.Allocated asDecrypted(ClusterAllocator.Allocated taken) {
+    return metadata.data().isEncrypted()
+        ? new ClusterAllocator.Allocated(taken.run(), false)
+        : taken;
   }
 
   /** What lies past the end of a data file was never written, or was cut off since. */

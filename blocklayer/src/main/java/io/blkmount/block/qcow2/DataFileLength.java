@@ -47,10 +47,13 @@ final class DataFileLength {
     }
   }
 
-  /** Zeroes what a file that was longer than its disk holds past the disk's end. */
+  /**
+   * Zeroes what a file that was longer than its disk holds past the disk's end. Where it is
+   * encrypted nothing there is ever taken for zeros.
+   */
   private void clear(long from, long to) throws IOException {
     long end = Math.min(to, data.file().length());
-    if (from < end) {
+    if (from < end && !data.isEncrypted()) {
       data.file().writeZeroes(from, end - from, WriteFlags.MAY_UNMAP);
     }
   }

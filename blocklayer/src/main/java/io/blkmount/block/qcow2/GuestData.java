@@ -2,7 +2,10 @@
 package io.blkmount.block.qcow2;
 
 import io.blkmount.block.driver.ChildOpener;
+import io.blkmount.block.driver.WriteFlags;
 import java.io.IOException;
+import java.nio.ByteBuffer;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Where guest data is stored: among the metadata in the image file, or in an external data file, in
@@ -10,32 +13,75 @@ import java.io.IOException;
  *
  * @param file the image file or the external data file
  * @param isExternal whether it is the latter
- * @param isRaw whether the external data file, read as it stands, is the disk at any time
+ * @param isRaw whether the external data file, read as it stands, is the disk at any time; never if
+ *     it is encrypted
+ * @param cipher what its clusters are encrypted with, or null
  */
-record GuestData(ChildOpener.Child file, boolean isExternal, boolean isRaw) {
+record GuestData(
+    ChildOpener.Child file, boolean isExternal, boolean isRaw, @Nullable GuestCipher cipher)
+    implements AutoCloseable {
   /**
    * Opens the external data file if the header says that there is one.
    *
    * @param children opens it
    * @param image the image file
+   * @param cipher of the image, or null
    */
   static GuestData open(
       ChildOpener children,
       ChildOpener.Child image,
       Qcow2Header header,
-      HeaderExtensions extensions)
+      HeaderExtensions extensions,
+      @Nullable GuestCipher cipher)
       throws IOException {
     if (!header.hasIncompatible(FeatureBits.EXTERNAL_DATA_FILE)) {
-      return new GuestData(image, false, false);
+      return new GuestData(image, false, false, cipher);
     }
     ChildOpener.Child file = children.openData(extensions.dataFileName());
-    return new GuestData(file, true, FeatureBits.hasRawData(header));
+    boolean isRaw = FeatureBits.hasRawData(header) && cipher == null;
+    return new GuestData(file, true, isRaw, cipher);
+  }
+
+  boolean isEncrypted() {
+    return cipher != null;
+  }
+
+  /**
+   * Fills {@code target} from clusters that are stored as they are, or encrypted.
+   *
+   * @param guestOffset of the first byte; of a whole sector if the data is encrypted
+   * @param hostOffset where that byte is stored
+   * @param target whole sectors if the data is encrypted
+   */
+  void read(long guestOffset, long hostOffset, ByteBuffer target) throws IOException {
+    if (cipher == null) {
+      file.read(hostOffset, target);
+    } else {
+      cipher.read(file, guestOffset, hostOffset, target);
+    }
+  }
+
+  /** Writes all of {@code source} and leaves its bytes alone; else as {@link #read}. */
+  void write(long guestOffset, long hostOffset, ByteBuffer source) throws IOException {
+    if (cipher == null) {
+      file.write(hostOffset, source, WriteFlags.NONE);
+    } else {
+      cipher.write(file, guestOffset, hostOffset, source);
+    }
   }
 
   /** Makes durable what the image file's flush does not: nothing unless the data is elsewhere. */
   void flush() throws IOException {
     if (isExternal) {
       file.flush();
+    }
+  }
+
+  /** Forgets the key; the files are not closed. */
+  @Override
+  public void close() {
+    if (cipher != null) {
+      cipher.close();
     }
   }
 }

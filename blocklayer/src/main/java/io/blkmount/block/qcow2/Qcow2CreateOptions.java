@@ -23,6 +23,7 @@ import org.jspecify.annotations.Nullable;
  * @param extendedL2 whether L2 entries say where each subcluster is
  * @param dataFile name of the file that guest data is stored in; null for the image file
  * @param rawData whether that file is the disk, byte for byte, at any time
+ * @param encryption how the disk is encrypted
  */
 record Qcow2CreateOptions(
     int version,
@@ -32,7 +33,8 @@ record Qcow2CreateOptions(
     int compressionType,
     boolean extendedL2,
     @Nullable String dataFile,
-    boolean rawData) {
+    boolean rawData,
+    NewEncryption encryption) {
   static final String COMPAT = "compat";
   static final String CLUSTER_SIZE = "cluster_size";
   static final String REFCOUNT_BITS = "refcount_bits";
@@ -51,20 +53,10 @@ record Qcow2CreateOptions(
   private static final Set<String> OFF = Set.of("off", "no", "false", "n");
 
   /** QEMU's switches for what we do not create; off is what we do anyway. */
-  private static final List<String> ONLY_OFF = List.of(PREALLOCATION, "encryption", "nocow");
+  private static final List<String> ONLY_OFF = List.of(PREALLOCATION, "nocow");
 
   /** QEMU's options for what we do not create. */
-  private static final List<String> NOT_SUPPORTED =
-      List.of(
-          "extent_size_hint",
-          "encrypt.format",
-          "encrypt.key-secret",
-          "encrypt.cipher-alg",
-          "encrypt.cipher-mode",
-          "encrypt.hash-alg",
-          "encrypt.iter-time",
-          "encrypt.ivgen-alg",
-          "encrypt.ivgen-hash-alg");
+  private static final List<String> NOT_SUPPORTED = List.of("extent_size_hint");
 
   /**
    * Reads the options.
@@ -84,7 +76,8 @@ record Qcow2CreateOptions(
             choice(rest, COMPRESSION_TYPE, COMPRESSION_TYPES, Qcow2Header.COMPRESSION_ZLIB),
             isOn(rest, EXTENDED_L2),
             rest.remove(DATA_FILE),
-            isOn(rest, DATA_FILE_RAW));
+            isOn(rest, DATA_FILE_RAW),
+            NewEncryption.take(rest));
     refuseUnsupported(rest);
     options.requireDataFile();
     options.requireSubclusters();
@@ -147,6 +140,9 @@ record Qcow2CreateOptions(
   private void requireDataFile() throws BlockException {
     if (rawData && dataFile == null) {
       throw invalid(DATA_FILE_RAW, DATA_FILE + " is needed");
+    }
+    if (rawData && encryption.method() != Qcow2Header.CRYPT_NONE) {
+      throw invalid(DATA_FILE_RAW, "what is encrypted cannot be read as it stands");
     }
     if (dataFile != null && (dataFile.isEmpty() || dataFile.indexOf('\0') >= 0)) {
       throw invalid(DATA_FILE, "a name without NUL is needed");

@@ -3,16 +3,20 @@ package io.blkmount.block.qcow2;
 
 import io.blkmount.block.bytes.Alignment;
 import io.blkmount.block.bytes.HostName;
+import io.blkmount.block.crypto.IterationTimer;
+import io.blkmount.block.crypto.SecretBytes;
 import io.blkmount.block.driver.BackingReference;
 import io.blkmount.block.driver.ChildOpener;
 import io.blkmount.block.driver.ChildRole;
 import io.blkmount.block.driver.CreateOptions;
 import io.blkmount.block.driver.DriverOptions;
+import io.blkmount.block.driver.KeySource;
 import io.blkmount.block.driver.Preallocation;
 import io.blkmount.block.driver.WriteFlags;
 import io.blkmount.block.error.BlockError;
 import io.blkmount.block.error.BlockException;
 import io.blkmount.block.qcow2.FeatureBits.Feature;
+import io.blkmount.block.qcow2.HeaderExtensions.CryptoPointer;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.List;
@@ -33,17 +37,27 @@ final class Qcow2Creator {
   private final HeaderExtensions extensions;
   private final EmptyImageLayout layout;
   private final ChildOpener.@Nullable Child data;
+  private final KeySource keys;
+  private final IterationTimer timer;
 
-  private Qcow2Creator(ChildOpener.Child file, CreateOptions options, ChildOpener children)
+  private Qcow2Creator(
+      ChildOpener.Child file, CreateOptions options, ChildOpener children, IterationTimer timer)
       throws IOException {
     this.file = file;
     this.shape = Qcow2CreateOptions.parse(options.values());
     this.length = wholeSectors(options.length());
     this.backingName = backingName(options.backing());
+    this.layout =
+        EmptyImageLayout.of(
+            shape.clusterBits(),
+            shape.refcountOrder(),
+            l1EntryCount(),
+            shape.encryption().headerLength());
     this.extensions = extensions(options.backing());
     requireFirstClusterHolds();
-    this.layout = EmptyImageLayout.of(shape.clusterBits(), shape.refcountOrder(), l1EntryCount());
     requireSpace();
+    this.keys = options.keys();
+    this.timer = timer;
     this.data = shape.dataFile() == null ? null : children.openData(shape.dataFile());
     requireDataSpace();
   }
@@ -57,11 +71,19 @@ final class Qcow2Creator {
    * @param children makes and opens the external data file, if the options name one
    * @throws BlockException {@code INVALID} or {@code NOT_SUPPORTED} for an option, {@code TOO_BIG}
    *     for a disk that the cluster size cannot map, {@code NAME_TOO_LONG} for a backing name,
-   *     {@code NO_SPACE} for a device that is too small
+   *     {@code NO_SPACE} for a device that is too small, {@code ACCESS_DENIED} for one that is to
+   *     be encrypted without a key
    */
   static void create(ChildOpener.Child file, CreateOptions options, ChildOpener children)
       throws IOException {
-    new Qcow2Creator(file, options, children).write();
+    create(file, options, children, new IterationTimer(System::nanoTime));
+  }
+
+  /** Does {@link #create} with iterations that {@code timer} finds. */
+  static void create(
+      ChildOpener.Child file, CreateOptions options, ChildOpener children, IterationTimer timer)
+      throws IOException {
+    new Qcow2Creator(file, options, children, timer).write();
   }
 
   /** Does {@link #create} for an image that is stored in one file. */
@@ -70,14 +92,21 @@ final class Qcow2Creator {
   }
 
   private void write() throws IOException {
-    clear();
-    writeRefcounts();
-    file.flush();
+    try (SecretBytes key = shape.encryption().key(keys, file.name())) {
+      clear();
+      writeRefcounts();
+      shape.encryption().write(cryptoArea(), file.name(), key, timer);
+      file.flush();
+    }
     if (data == null) {
       writeHeader();
     } else {
       writeWithData(data);
     }
+  }
+
+  private CryptoArea cryptoArea() {
+    return new CryptoArea(file, layout.cryptoOffset(), shape.encryption().headerLength());
   }
 
   private void writeHeader() throws IOException {
@@ -157,7 +186,7 @@ final class Qcow2Creator {
         backingName == null ? 0 : backingName.length,
         shape.clusterBits(),
         length,
-        Qcow2Header.CRYPT_NONE,
+        shape.encryption().method(),
         l1EntryCount(),
         layout.l1TableOffset(),
         layout.refcountTableOffset(),
@@ -220,11 +249,18 @@ final class Qcow2Creator {
           HostName.encode(format), ExtensionReader.MAX_BACKING_FORMAT, "the backing format's name");
     }
     String dataFile = shape.dataFile();
-    HeaderExtensions bare = new HeaderExtensions(format, dataFile, null, Map.of(), null, List.of());
+    CryptoPointer crypto = cryptoPointer();
+    HeaderExtensions bare =
+        new HeaderExtensions(format, dataFile, crypto, Map.of(), null, List.of());
     int end = headerLength() + bare.encodedLength() - HeaderExtensions.RECORD_HEAD;
     boolean withNames = shape.version() >= 3 && clusterSize() - end >= FEATURE_NAMES_NEED;
     Map<Feature, String> names = withNames ? FeatureBits.names() : Map.of();
-    return new HeaderExtensions(format, dataFile, null, names, null, List.of());
+    return new HeaderExtensions(format, dataFile, crypto, names, null, List.of());
+  }
+
+  private @Nullable CryptoPointer cryptoPointer() {
+    long length = shape.encryption().headerLength();
+    return length == 0 ? null : new CryptoPointer(layout.cryptoOffset(), length);
   }
 
   private void requireNameLength(byte[] name, int limit, String what) throws BlockException {

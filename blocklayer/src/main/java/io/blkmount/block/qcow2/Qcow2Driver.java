@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.blkmount.block.qcow2;
 
+import io.blkmount.block.crypto.IterationTimer;
 import io.blkmount.block.driver.BlockDriver;
 import io.blkmount.block.driver.BlockIo;
 import io.blkmount.block.driver.CheckFinding;
@@ -10,14 +11,16 @@ import io.blkmount.block.driver.ChildOpener;
 import io.blkmount.block.driver.CreateOptions;
 import io.blkmount.block.driver.DriverInstance;
 import io.blkmount.block.driver.DriverOptions;
+import io.blkmount.block.driver.Encrypted;
 import io.blkmount.block.driver.ProbeInput;
 import io.blkmount.block.driver.RepairMode;
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.util.List;
 import java.util.function.Consumer;
 
 /** The format qcow2, versions 2 and 3. */
-public final class Qcow2Driver implements BlockDriver, Checkable {
+public final class Qcow2Driver implements BlockDriver, Checkable, Encrypted {
   private final Alarm clock;
 
   /** Creates the driver; it has no state. */
@@ -75,5 +78,30 @@ public final class Qcow2Driver implements BlockDriver, Checkable {
       String imageName, ChildOpener.Child file, RepairMode mode, Consumer<CheckFinding> findings)
       throws IOException {
     return Qcow2Repair.repair(imageName, file, mode, findings);
+  }
+
+  @Override
+  public List<Integer> activeKeySlots(String imageName, BlockIo file) throws IOException {
+    return Qcow2Keys.of(imageName, file, timer()).active();
+  }
+
+  @Override
+  public int addKey(String imageName, BlockIo file, byte[] key, byte[] newKey, long iterationMillis)
+      throws IOException {
+    return Qcow2Keys.of(imageName, file, timer()).add(key, newKey, iterationMillis);
+  }
+
+  @Override
+  public void eraseKey(String imageName, BlockIo file, byte[] key) throws IOException {
+    Qcow2Keys.of(imageName, file, timer()).erase(key);
+  }
+
+  @Override
+  public void eraseKeySlot(String imageName, BlockIo file, int slot) throws IOException {
+    Qcow2Keys.of(imageName, file, timer()).eraseSlot(slot);
+  }
+
+  private static IterationTimer timer() {
+    return new IterationTimer(System::nanoTime);
   }
 }

@@ -2,6 +2,7 @@
 package io.blkmount.block.qcow2;
 
 import io.blkmount.block.bytes.Zeroes;
+import io.blkmount.block.crypto.SectorCipher;
 import io.blkmount.block.driver.Backed;
 import io.blkmount.block.driver.BackingReference;
 import io.blkmount.block.driver.BlockIo;
@@ -50,9 +51,7 @@ final class Qcow2Image implements DriverInstance, Backed, Snapshottable {
     this.corruption = corruption;
     this.firstWrite = new FirstWrite(metadata);
     this.backingReference = backingReference;
-    this.limits =
-        BlockLimits.ofClusters(
-            metadata.geometry().clusterSize(), metadata.geometry().subclusterSize());
+    this.limits = limits(metadata);
     this.whenWritable = isCompressible(metadata.header()) ? COMPRESSIBLE : WRITABLE;
   }
 
@@ -64,6 +63,14 @@ final class Qcow2Image implements DriverInstance, Backed, Snapshottable {
   private static boolean isCompressible(Qcow2Header header) {
     return header.cryptMethod() == Qcow2Header.CRYPT_NONE
         && !header.hasIncompatible(FeatureBits.EXTERNAL_DATA_FILE);
+  }
+
+  private static BlockLimits limits(Metadata metadata) {
+    ClusterGeometry geometry = metadata.geometry();
+    BlockLimits limits = BlockLimits.ofClusters(geometry.clusterSize(), geometry.subclusterSize());
+    return metadata.data().isEncrypted()
+        ? limits.withRequestAlignment(SectorCipher.SECTOR_SIZE)
+        : limits;
   }
 
   private static Support support(boolean writable, WriteFlags writeFlags) {
@@ -153,8 +160,14 @@ final class Qcow2Image implements DriverInstance, Backed, Snapshottable {
     }
   }
 
-  /** Finds the holes of an external data file, all of which may be mapped. */
+  /**
+   * Finds the holes of an external data file, all of which may be mapped. What is encrypted is
+   * nowhere stored as it is, and its holes are no zeros.
+   */
   private Extent refined(Extent mapped) throws IOException {
+    if (metadata.data().isEncrypted()) {
+      return mapped.withoutHostOffset();
+    }
     if (!metadata.data().isExternal() || mapped.kind() != Extent.Kind.DATA) {
       return mapped;
     }
@@ -384,6 +397,7 @@ final class Qcow2Image implements DriverInstance, Backed, Snapshottable {
       metadata.refcountCache().close();
       metadata.decompressed().close();
       metadata.compressedFile().close();
+      metadata.data().close();
     }
   }
 }

@@ -10,6 +10,7 @@ import io.blkmount.block.driver.ChildRole;
 import io.blkmount.block.driver.DriverOptions;
 import io.blkmount.block.error.BlockError;
 import io.blkmount.block.error.BlockException;
+import io.blkmount.block.qcow2.HeaderExtensions.CryptoPointer;
 import java.io.IOException;
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
@@ -44,7 +45,6 @@ final class Qcow2Opener {
     ByteBuffer firstCluster = readStart(file, header.clusterSize());
     HeaderExtensions extensions = HeaderExtensions.parse(name, header, firstCluster);
     FeatureBits.requireKnown(name, header, extensions);
-    requireServed(header);
     if (options.writable()) {
       requireWritable(header, extensions, own);
       if (header.hasIncompatible(FeatureBits.DIRTY)) {
@@ -52,14 +52,33 @@ final class Qcow2Opener {
         header = Qcow2Header.parse(name, readStart(file, HEADER_READ), file.length());
       }
     }
-    GuestData data = GuestData.open(children, file, header, extensions);
-    Metadata metadata = readTables(file, data, shown(file, header, own), own);
+    Qcow2Header shown = shown(file, header, own);
+    GuestCipher cipher = EncryptionOpener.open(options, own, file, shown, extensions);
+    try {
+      GuestData data = GuestData.open(children, file, header, extensions, cipher);
+      Metadata metadata = readTables(file, data, shown, own);
+      CryptoPointer crypto = extensions.crypto();
+      if (crypto != null) {
+        metadata.guard().add(crypto.offset(), crypto.length(), OverlapGuard.Area.CRYPTO_HEADER);
+      }
+      return image(metadata, backingReference(header, extensions, firstCluster), own, clock);
+    } catch (IOException | RuntimeException e) {
+      if (cipher != null) {
+        cipher.close();
+      }
+      throw e;
+    }
+  }
+
+  private Qcow2Image image(
+      Metadata metadata, @Nullable BackingReference backing, Qcow2Options own, Alarm clock)
+      throws IOException {
     Qcow2Image image =
         new Qcow2Image(
             metadata,
-            Qcow2Parts.of(metadata, file.length()),
-            new Corruption(name, metadata, options.writable()),
-            backingReference(header, extensions, firstCluster));
+            Qcow2Parts.of(metadata, metadata.file().length()),
+            new Corruption(options.imageName(), metadata, options.writable()),
+            backing);
     if (own.cacheCleanSeconds() > 0) {
       image.cleanCaches(own.cacheCleanSeconds(), clock);
     }
@@ -70,18 +89,6 @@ final class Qcow2Opener {
     ByteBuffer start = BouncePool.allocate(length);
     file.read(0, start);
     return start.flip();
-  }
-
-  private void requireServed(Qcow2Header header) throws BlockException {
-    if (header.cryptMethod() != Qcow2Header.CRYPT_NONE) {
-      throw notSupported("encryption");
-    }
-  }
-
-  private BlockException notSupported(String feature) {
-    return new BlockException(
-        BlockError.NOT_SUPPORTED,
-        options.imageName() + ": the image has " + feature + ", which is not supported yet");
   }
 
   private void requireWritable(Qcow2Header header, HeaderExtensions extensions, Qcow2Options own)

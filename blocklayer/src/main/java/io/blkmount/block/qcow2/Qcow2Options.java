@@ -15,12 +15,15 @@ import org.jspecify.annotations.Nullable;
  *     for ever
  * @param internalSnapshot {@code internal-snapshot}: the id or name of the snapshot to show, or
  *     null for the disk as it is
+ * @param encryptFormat {@code encrypt.format}: {@code luks} or {@code aes} if the image must be
+ *     encrypted in that way, null if it may be as it is
  */
 record Qcow2Options(
     long l2CacheSize,
     long refcountCacheSize,
     long cacheCleanSeconds,
-    @Nullable String internalSnapshot) {
+    @Nullable String internalSnapshot,
+    @Nullable String encryptFormat) {
   /** QEMU's default on Linux: covers 256 GiB with clusters of 64 KiB. */
   static final long MAX_L2_CACHE = 32L << 20;
 
@@ -35,7 +38,8 @@ record Qcow2Options(
         options.takeSize("l2-cache-size", 0),
         options.takeSize("refcount-cache-size", DEFAULT_REFCOUNT_CACHE),
         options.takeSize("cache-clean-interval", DEFAULT_CACHE_CLEAN_SECONDS),
-        options.take("internal-snapshot"));
+        options.take("internal-snapshot"),
+        options.take("encrypt.format"));
   }
 
   long l2CacheBytes(ClusterGeometry geometry, Qcow2Header header) {

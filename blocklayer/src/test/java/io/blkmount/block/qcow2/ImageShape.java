@@ -4,12 +4,15 @@ package io.blkmount.block.qcow2;
 import io.blkmount.block.testing.Images;
 import io.blkmount.block.testing.PagedBytes;
 import io.blkmount.block.testing.QemuImg;
+import io.blkmount.block.testing.TestKey;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -24,6 +27,7 @@ import org.jspecify.annotations.Nullable;
  * @param extendedL2 whether L2 entries have subclusters
  * @param hasSnapshot whether tests that fill the image take an internal snapshot of it then
  * @param compression {@code zlib} or {@code zstd} if tests write clusters compressed, else null
+ * @param encryption {@code luks}, {@code aes} or nothing; the key is {@link TestKey}
  */
 record ImageShape(
     int version,
@@ -33,45 +37,110 @@ record ImageShape(
     int backingLength,
     boolean extendedL2,
     boolean hasSnapshot,
-    @Nullable String compression) {
+    @Nullable String compression,
+    String encryption) {
   /** The image has no backing file. */
   static final int NO_BACKING = -1;
+
+  /** Those that were made before: qemu-img times its key derivation for seconds. */
+  private static final Map<ImageShape, PagedBytes> ENCRYPTED = new ConcurrentHashMap<>();
 
   /** Name that the header gives to the backing file; nobody opens it. */
   private static final String BACKING_NAME = "base.raw";
 
   static ImageShape of(int clusterSize, int length) {
-    return new ImageShape(3, clusterSize, 16, length, NO_BACKING, false, false, null);
+    return new ImageShape(3, clusterSize, 16, length, NO_BACKING, false, false, null, "");
   }
 
   ImageShape withVersion2() {
     return new ImageShape(
-        2, clusterSize, refcountBits, length, backingLength, extendedL2, hasSnapshot, compression);
+        2,
+        clusterSize,
+        refcountBits,
+        length,
+        backingLength,
+        extendedL2,
+        hasSnapshot,
+        compression,
+        encryption);
   }
 
   ImageShape withRefcountBits(int bits) {
     return new ImageShape(
-        version, clusterSize, bits, length, backingLength, extendedL2, hasSnapshot, compression);
+        version,
+        clusterSize,
+        bits,
+        length,
+        backingLength,
+        extendedL2,
+        hasSnapshot,
+        compression,
+        encryption);
   }
 
   ImageShape withBacking(int bytes) {
     return new ImageShape(
-        version, clusterSize, refcountBits, length, bytes, extendedL2, hasSnapshot, compression);
+        version,
+        clusterSize,
+        refcountBits,
+        length,
+        bytes,
+        extendedL2,
+        hasSnapshot,
+        compression,
+        encryption);
   }
 
   ImageShape withExtendedL2() {
     return new ImageShape(
-        version, clusterSize, refcountBits, length, backingLength, true, hasSnapshot, compression);
+        version,
+        clusterSize,
+        refcountBits,
+        length,
+        backingLength,
+        true,
+        hasSnapshot,
+        compression,
+        encryption);
   }
 
   ImageShape withSnapshot() {
     return new ImageShape(
-        version, clusterSize, refcountBits, length, backingLength, extendedL2, true, compression);
+        version,
+        clusterSize,
+        refcountBits,
+        length,
+        backingLength,
+        extendedL2,
+        true,
+        compression,
+        encryption);
   }
 
   ImageShape withCompression(String type) {
     return new ImageShape(
-        version, clusterSize, refcountBits, length, backingLength, extendedL2, hasSnapshot, type);
+        version,
+        clusterSize,
+        refcountBits,
+        length,
+        backingLength,
+        extendedL2,
+        hasSnapshot,
+        type,
+        encryption);
+  }
+
+  ImageShape withEncryption(String format) {
+    return new ImageShape(
+        version,
+        clusterSize,
+        refcountBits,
+        length,
+        backingLength,
+        extendedL2,
+        hasSnapshot,
+        compression,
+        format);
   }
 
   boolean isCompressed() {
@@ -89,11 +158,17 @@ record ImageShape(
         + (",cluster_size=" + clusterSize)
         + (version == 2 ? "" : ",refcount_bits=" + refcountBits)
         + (compression == null || version == 2 ? "" : ",compression_type=" + compression)
-        + (extendedL2 ? ",extended_l2=on" : "");
+        + (extendedL2 ? ",extended_l2=on" : "")
+        + (encryption.isEmpty() ? "" : ",encrypt.key-secret=key,encrypt.format=" + encryption)
+        + (encryption.equals("luks") ? ",encrypt.iter-time=10" : "");
   }
 
   /** Makes the image and returns its bytes. */
   PagedBytes create() {
+    return encryption.isEmpty() ? make() : ENCRYPTED.computeIfAbsent(this, ImageShape::make).copy();
+  }
+
+  private PagedBytes make() {
     try {
       Path folder = Files.createTempDirectory("blkmount-shape");
       Path file = folder.resolve("empty.qcow2");
@@ -110,6 +185,7 @@ record ImageShape(
   /** Makes the image in a file; the backing file need not exist. */
   void create(Path file, String backingName) {
     List<Object> arguments = new ArrayList<>(List.of("create", "-q", "-f", "qcow2", "-u"));
+    arguments.addAll(List.of("--object", TestKey.QEMU_OBJECT));
     if (hasBacking()) {
       arguments.addAll(List.of("-b", backingName, "-F", "raw"));
     }

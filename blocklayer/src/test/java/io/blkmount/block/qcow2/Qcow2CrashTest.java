@@ -52,7 +52,11 @@ final class Qcow2CrashTest {
         extended.withBacking(3 * MIB),
         extended.withRefcountBits(64).withSnapshot(),
         extended.withCompression("zlib").withBacking(MIB),
-        large.withExtendedL2().withBacking(MIB + 512).withSnapshot());
+        large.withExtendedL2().withBacking(MIB + 512).withSnapshot(),
+        medium.withEncryption("luks"),
+        large.withBacking(4 * MIB).withEncryption("luks"),
+        extended.withSnapshot().withEncryption("luks"),
+        small.withSnapshot().withEncryption("aes"));
   }
 
   @ParameterizedTest

@@ -6,6 +6,7 @@ import io.blkmount.block.driver.DriverOptions;
 import io.blkmount.block.testing.DriverContract;
 import io.blkmount.block.testing.MemoryChild;
 import io.blkmount.block.testing.MemoryInstance;
+import io.blkmount.block.testing.TestKey;
 import java.io.IOException;
 import java.util.Map;
 import org.junit.jupiter.api.Nested;
@@ -27,7 +28,7 @@ final class Qcow2DriverContractTest {
     }
 
     private DriverInstance open() throws IOException {
-      DriverOptions options = new DriverOptions("contract.qcow2", true, Map.of());
+      DriverOptions options = new DriverOptions("contract.qcow2", true, Map.of(), TestKey.SOURCE);
       return new Qcow2Driver().open(options, new MemoryChild(host).opener());
     }
 
@@ -69,6 +70,20 @@ final class Qcow2DriverContractTest {
   final class Version2 extends Contract {
     Version2() {
       super(ImageShape.of(4096, LENGTH).withVersion2());
+    }
+  }
+
+  @Nested
+  final class Luks extends Contract {
+    Luks() {
+      super(ImageShape.of(4096, LENGTH).withEncryption("luks"));
+    }
+  }
+
+  @Nested
+  final class Aes extends Contract {
+    Aes() {
+      super(ImageShape.of(65536, LENGTH).withVersion2().withEncryption("aes"));
     }
   }
 }

@@ -38,6 +38,10 @@ final class Qcow2ModelTest {
         shapes.add(withBacking(shape.withCompression(type), turn++ + turn / 8));
       }
       shapes.add(ImageShape.of(clusterSize, length).withVersion2().withCompression("zlib"));
+      shapes.add(withBacking(ImageShape.of(clusterSize, length).withEncryption("luks"), turn++));
+      shapes.add(
+          withBacking(
+              ImageShape.of(clusterSize, length).withVersion2().withEncryption("aes"), turn++));
     }
     for (int clusterSize : new int[] {16384, 16384, 65536, 65536, 131072, 2 << 20}) {
       ImageShape shape = ImageShape.of(clusterSize, length(clusterSize)).withExtendedL2();

@@ -8,6 +8,7 @@ import io.blkmount.block.testing.MemoryChild;
 import io.blkmount.block.testing.MemoryInstance;
 import io.blkmount.block.testing.PagedBytes;
 import io.blkmount.block.testing.QemuImg;
+import io.blkmount.block.testing.TestKey;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
@@ -30,7 +31,7 @@ final class SnapshotImages {
       if (backing != null) {
         Images.store(backing, base);
       }
-      QemuImg.img("snapshot", "-c", name, file);
+      QemuImg.onImage(file, "snapshot", "-c", name);
       PagedBytes taken = Images.load(file);
       Files.delete(file);
       Files.deleteIfExists(base);
@@ -48,7 +49,8 @@ final class SnapshotImages {
 
   static DriverInstance open(PagedBytes image, boolean writable, String idOrName)
       throws IOException {
-    DriverOptions options = new DriverOptions("x", writable, Map.of("internal-snapshot", idOrName));
+    Map<String, String> values = Map.of("internal-snapshot", idOrName);
+    DriverOptions options = new DriverOptions("x", writable, values, TestKey.SOURCE);
     MemoryInstance host = MemoryInstance.file(image.copy(), 1);
     return new Qcow2Driver().open(options, new MemoryChild(host).opener());
   }

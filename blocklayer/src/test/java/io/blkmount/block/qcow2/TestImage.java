@@ -11,6 +11,7 @@ import io.blkmount.block.request.PipelineOptions;
 import io.blkmount.block.request.RequestPipeline;
 import io.blkmount.block.testing.MemoryInstance;
 import io.blkmount.block.testing.PagedBytes;
+import io.blkmount.block.testing.TestKey;
 import java.io.Closeable;
 import java.io.IOException;
 import java.util.Map;
@@ -69,7 +70,8 @@ final class TestImage implements Closeable {
       throws IOException {
     RequestPipeline file = new RequestPipeline(host, PipelineOptions.writable("file"));
     PipelineChild child = new PipelineChild(file, "test.qcow2");
-    DriverOptions driverOptions = new DriverOptions("test.qcow2", true, options.values());
+    DriverOptions driverOptions =
+        new DriverOptions("test.qcow2", true, options.values(), TestKey.SOURCE);
     DriverInstance driver = new Qcow2Driver().open(driverOptions, role -> child);
     RequestPipeline pipeline =
         new RequestPipeline(

@@ -64,7 +64,7 @@ public final class Qcow2Checker {
     } catch (CorruptImageException e) {
       return new Findings(List.of(e.getMessage()), 1, 0, 0);
     }
-    if (layout.hasDataFile() || layout.bitmapsOffset() != 0 || layout.cryptOffset() != 0) {
+    if (layout.hasDataFile() || layout.bitmapsOffset() != 0) {
       throw new IllegalArgumentException("image with features that are not checked: " + layout);
     }
     return new Qcow2Checker(image, layout).run();
@@ -75,6 +75,9 @@ public final class Qcow2Checker {
     references.addAligned(
         "refcount table", 0, layout.refcountTableOffset(), layout.refcountTableBytes());
     addRefcountBlocks();
+    if (layout.cryptOffset() != 0) {
+      references.addAligned("LUKS header", 0, layout.cryptOffset(), layout.cryptLength());
+    }
     addL1("L1 table", 0, layout.l1Offset(), layout.l1Size());
     addSnapshots();
     checkRefcounts();

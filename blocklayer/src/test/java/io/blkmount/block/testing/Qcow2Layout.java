@@ -22,6 +22,7 @@ import java.nio.ByteBuffer;
  * @param compressionType 0 deflate, 1 zstd
  * @param bitmapsOffset of the bitmap directory, 0 if there is none
  * @param cryptOffset of the encryption header, 0 if there is none
+ * @param cryptLength of the encryption header in bytes
  */
 public record Qcow2Layout(
     int version,
@@ -37,7 +38,8 @@ public record Qcow2Layout(
     int refcountOrder,
     int compressionType,
     long bitmapsOffset,
-    long cryptOffset) {
+    long cryptOffset,
+    long cryptLength) {
   /** Bits 9 to 55: where an entry of L1 or L2 points to. */
   static final long OFFSET_MASK = 0x00ff_ffff_ffff_fe00L;
 
@@ -81,7 +83,8 @@ public record Qcow2Layout(
             v3 ? header.getInt(96) : 4,
             headerLength > 104 ? header.get(104) : 0,
             extensions[0],
-            extensions[1]);
+            extensions[1],
+            extensions[2]);
     layout.requireSound();
     return layout;
   }
@@ -95,7 +98,7 @@ public record Qcow2Layout(
     require(backingOffset == 0 || backingOffset >= start, "backing file name inside the header");
     ByteBuffer cluster = ByteBuffer.wrap(image.bytes(0, clusterSize));
     int end = backingOffset == 0 ? clusterSize : (int) backingOffset;
-    long[] found = new long[2];
+    long[] found = new long[3];
     int at = start;
     while (at + 8 <= end && cluster.getInt(at) != 0) {
       long length = Integer.toUnsignedLong(cluster.getInt(at + 4));
@@ -104,6 +107,7 @@ public record Qcow2Layout(
         found[0] = cluster.getLong(at + 24);
       } else if (cluster.getInt(at) == EXTENSION_CRYPT) {
         found[1] = cluster.getLong(at + 8);
+        found[2] = cluster.getLong(at + 16);
       }
       at += 8 + (int) (length + 7 & ~7);
     }
@@ -139,7 +143,8 @@ public record Qcow2Layout(
         refcountOrder,
         compressionType,
         bitmapsOffset,
-        cryptOffset);
+        cryptOffset,
+        cryptLength);
   }
 
   private void requireSound() throws CorruptImageException {

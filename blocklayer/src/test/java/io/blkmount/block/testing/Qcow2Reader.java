@@ -26,9 +26,10 @@ public final class Qcow2Reader {
   private final PagedBytes image;
   private final Qcow2Layout layout;
   private final Backing backing;
+  private final ImageDecryption decryption;
 
   /**
-   * Opens an image.
+   * Opens an image; with {@link TestKey} if it is encrypted.
    *
    * @param image all of its bytes
    * @param backing what lies below; {@code new PagedBytes(0)::read} for nothing
@@ -42,6 +43,7 @@ public final class Qcow2Reader {
     this.image = image;
     this.layout = layout;
     this.backing = backing;
+    this.decryption = ImageDecryption.of(image, layout);
   }
 
   /** Returns a reader of the first internal snapshot. */
@@ -101,7 +103,7 @@ public final class Qcow2Reader {
     if (zeroAndData[0]) {
       target.put(new byte[target.remaining()]);
     } else if (zeroAndData[1]) {
-      image.read((entry & Qcow2Layout.OFFSET_MASK) + inCluster, target);
+      decryption.read(offset, (entry & Qcow2Layout.OFFSET_MASK) + inCluster, target);
     } else {
       backing.read(offset, target);
     }

@@ -2,10 +2,16 @@
 package io.blkmount.block.testing;
 
 import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
+import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
@@ -40,6 +46,11 @@ public final class QemuImg {
   private static final String TOO_BUSY = "Unable to get accurate CPU usage";
 
   private static final int ENOUGH_TRIES = 50;
+
+  /**
+   * Empty encrypted images that were made before: qemu-img times its key derivation for seconds.
+   */
+  private static final Map<String, byte[]> ENCRYPTED = new ConcurrentHashMap<>();
 
   /**
    * Runs a command to its end.
@@ -108,6 +119,105 @@ public final class QemuImg {
   }
 
   /**
+   * Runs qemu-img on a qcow2 image, which may be encrypted with {@link TestKey}, and fails if it
+   * fails.
+   *
+   * @param image the last argument
+   * @param arguments of qemu-img before it
+   * @return what it printed
+   */
+  public static String onImage(Path image, Object... arguments) {
+    return require(onImageCommand(image, arguments));
+  }
+
+  private static List<String> onImageCommand(Path image, Object... arguments) {
+    List<String> command = command("qemu-img", arguments);
+    if (isEncrypted(image)) {
+      command.addAll(List.of("--object", TestKey.QEMU_OBJECT, "--image-opts", options(image)));
+    } else {
+      if (!command.contains("snapshot")) { // which knows no formats
+        command.addAll(List.of("-f", "qcow2"));
+      }
+      command.add(image.toString());
+    }
+    return command;
+  }
+
+  private static List<String> compareCommand(Path image, Path raw) {
+    if (!isEncrypted(image)) {
+      return command("qemu-img", "compare", "-f", "qcow2", "-F", "raw", image, raw);
+    }
+    String other = "driver=raw,file.driver=file,file.filename=" + raw;
+    Object[] arguments = {
+      "compare", "--object", TestKey.QEMU_OBJECT, "--image-opts", options(image), other
+    };
+    return command("qemu-img", arguments);
+  }
+
+  private static boolean isEncrypted(Path image) {
+    try (InputStream start = Files.newInputStream(image)) {
+      return ByteBuffer.wrap(start.readNBytes(36)).getInt(32) != 0;
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  /**
+   * Returns an encrypted image as {@code --image-opts} wants it.
+   *
+   * @param image encrypted with {@link TestKey}
+   */
+  public static String options(Path image) {
+    return "driver=qcow2,encrypt.key-secret=key,file.driver=file,file.filename=" + image;
+  }
+
+  /**
+   * Creates an image that is encrypted with {@link TestKey}.
+   *
+   * @param file where
+   * @param length of the disk, as qemu-img takes it
+   * @param options for {@code -o}, comma separated; with {@code encrypt.format}
+   */
+  public static void createEncrypted(Path file, String length, String options) {
+    if (options.contains("file=")) {
+      makeEncrypted(file, length, options);
+      return;
+    }
+    byte[] image = ENCRYPTED.get(length + ' ' + options);
+    try {
+      if (image == null) {
+        makeEncrypted(file, length, options);
+        ENCRYPTED.put(length + ' ' + options, Files.readAllBytes(file));
+      } else {
+        Files.write(file, image);
+      }
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  private static void makeEncrypted(Path file, String length, String options) {
+    String all = options + ",encrypt.key-secret=key";
+    img("create", "-q", "--object", TestKey.QEMU_OBJECT, "-f", "qcow2", "-o", all, file, length);
+  }
+
+  /**
+   * Runs qemu-io on an image that is encrypted with {@link TestKey} and fails if it fails.
+   *
+   * @param file the image
+   * @param commands such as {@code write -P 5 0 64k}
+   * @return what it printed
+   */
+  public static String ioEncrypted(Path file, String... commands) {
+    List<Object> arguments = new ArrayList<>(List.of("--object", TestKey.QEMU_OBJECT));
+    for (String command : commands) {
+      arguments.addAll(List.of("-c", command));
+    }
+    arguments.addAll(List.of("--image-opts", options(file)));
+    return require(command("qemu-io", arguments.toArray()));
+  }
+
+  /**
    * Creates an image.
    *
    * @param file where
@@ -125,7 +235,7 @@ public final class QemuImg {
    * @param file which
    */
   public static Check check(Path file) {
-    return check(run(command("qemu-img", "check", "-f", "qcow2", "--output=json", file)));
+    return check(run(onImageCommand(file, "check", "--output=json")));
   }
 
   /**
@@ -135,8 +245,7 @@ public final class QemuImg {
    * @return what is left
    */
   public static Check repair(Path file) {
-    return check(
-        run(command("qemu-img", "check", "-r", "all", "-f", "qcow2", "--output=json", file)));
+    return check(run(onImageCommand(file, "check", "-r", "all", "--output=json")));
   }
 
   private static Check check(Result result) {
@@ -181,7 +290,7 @@ public final class QemuImg {
    * @param context said in the failure
    */
   public static void requireSame(Path a, Path b, Object context) {
-    Result result = run(command("qemu-img", "compare", "-f", "qcow2", "-F", "raw", a, b));
+    Result result = run(compareCommand(a, b));
     if (result.exitCode() != 0) {
       throw new AssertionError(context + ": qemu-img compare says " + result.output());
     }
