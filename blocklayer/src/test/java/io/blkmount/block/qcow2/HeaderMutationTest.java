@@ -24,39 +24,6 @@ final class HeaderMutationTest {
     HeaderExtensions.BITMAPS,
     0x12345678
   };
-  private static final long[] EDGES = {
-    0,
-    1,
-    2,
-    7,
-    8,
-    9,
-    16,
-    21,
-    23,
-    24,
-    47,
-    48,
-    72,
-    104,
-    112,
-    511,
-    512,
-    65535,
-    65536,
-    65537,
-    Integer.MAX_VALUE,
-    1L << 31,
-    0xfffffff8L,
-    0xffffffffL,
-    1L << 55,
-    1L << 56,
-    1L << 62,
-    Long.MAX_VALUE,
-    Long.MIN_VALUE,
-    -8,
-    -1
-  };
 
   private final List<HeaderBytes> originals =
       List.of(
@@ -126,8 +93,8 @@ final class HeaderMutationTest {
     int word = random.nextInt(16, 60) * 4;
     switch (random.nextInt(6)) {
       case 0 -> cluster.put(random.nextInt(160), (byte) random.nextInt());
-      case 1 -> cluster.putInt(random.nextInt(4, 30) * 4, (int) edge(random));
-      case 2 -> cluster.putLong(random.nextInt(1, 14) * 8, edge(random));
+      case 1 -> cluster.putInt(random.nextInt(4, 30) * 4, (int) EdgeValues.any(random));
+      case 2 -> cluster.putLong(random.nextInt(1, 14) * 8, EdgeValues.any(random));
       case 3 -> cluster.putInt(word, TYPES[random.nextInt(TYPES.length)]);
       case 4 ->
           cluster
@@ -135,9 +102,5 @@ final class HeaderMutationTest {
               .putInt(word + 4, random.nextInt(64));
       default -> cluster.put(random.nextInt(112, 500), (byte) random.nextInt());
     }
-  }
-
-  private static long edge(Random random) {
-    return EDGES[random.nextInt(EDGES.length)];
   }
 }
