@@ -5,6 +5,7 @@ import io.blkmount.block.bytes.HostName;
 import io.blkmount.block.driver.Extent;
 import io.blkmount.block.driver.Preallocation;
 import io.blkmount.block.driver.Snapshottable;
+import io.blkmount.block.driver.VmStateStore;
 import io.blkmount.block.driver.WriteFlags;
 import io.blkmount.block.error.BlockError;
 import io.blkmount.block.error.BlockException;
@@ -264,6 +265,21 @@ public final class BlockBackend implements Closeable {
     throw new BlockException(
         BlockError.NOT_SUPPORTED,
         HostName.printable(imageName()) + ": format " + format() + " has no internal snapshots");
+  }
+
+  /**
+   * Returns what keeps the state of a whole machine in the top image, for {@link
+   * #internalSnapshots}.
+   *
+   * @throws BlockException with {@code NOT_SUPPORTED} if the format cannot
+   */
+  public VmStateStore vmState() throws BlockException {
+    if (top.instance() instanceof VmStateStore image) {
+      return new QuiescedVmState(gate, top, image);
+    }
+    throw new BlockException(
+        BlockError.NOT_SUPPORTED,
+        HostName.printable(imageName()) + ": format " + format() + " keeps no state of a machine");
   }
 
   /**

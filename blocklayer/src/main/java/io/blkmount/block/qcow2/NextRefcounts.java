@@ -264,11 +264,14 @@ final class NextRefcounts {
   }
 
   /** Gives the space back that was in use and is free, now that the header names the new table. */
-  void punchFreed(FreedClusters freed) {
+  void punchFreed(FreedClusters freed) throws CorruptImageException {
     for (Block block : changed) {
       for (int start = block.left.nextSetBit(0); start >= 0; ) {
         int end = block.left.nextClearBit(start);
-        freed.punch(block.index * perBlock + start, end - start);
+        long first = block.index * perBlock + start;
+        int bits = metadata.geometry().clusterBits();
+        metadata.guard().requireFree("freed cluster", first << bits, (long) (end - start) << bits);
+        freed.punch(first, end - start);
         start = block.left.nextSetBit(end);
       }
     }

@@ -245,6 +245,14 @@ final class NextTables implements AutoCloseable {
     adopt(l1, table, next);
     moveGuard(oldL1, l1);
     refcounts.moveGuard(metadata.guard(), oldRefcounts, table);
+  }
+
+  /**
+   * Gives the space of what is free now back, when the guard knows where all metadata is.
+   *
+   * @throws CorruptImageException if metadata would go with it; the new tables are in force
+   */
+  void punchFreed() throws CorruptImageException {
     refcounts.punchFreed(freed);
   }
 

@@ -2,6 +2,7 @@
 package io.blkmount.block.qcow2;
 
 import io.blkmount.block.bytes.Alignment;
+import io.blkmount.block.driver.Preallocation;
 import io.blkmount.block.driver.SizeText;
 import io.blkmount.block.error.BlockError;
 import io.blkmount.block.error.BlockException;
@@ -24,6 +25,7 @@ import org.jspecify.annotations.Nullable;
  * @param dataFile name of the file that guest data is stored in; null for the image file
  * @param rawData whether that file is the disk, byte for byte, at any time
  * @param encryption how the disk is encrypted
+ * @param preallocation what the disk is given beforehand
  */
 record Qcow2CreateOptions(
     int version,
@@ -34,7 +36,8 @@ record Qcow2CreateOptions(
     boolean extendedL2,
     @Nullable String dataFile,
     boolean rawData,
-    NewEncryption encryption) {
+    NewEncryption encryption,
+    Preallocation preallocation) {
   static final String COMPAT = "compat";
   static final String CLUSTER_SIZE = "cluster_size";
   static final String REFCOUNT_BITS = "refcount_bits";
@@ -53,7 +56,7 @@ record Qcow2CreateOptions(
   private static final Set<String> OFF = Set.of("off", "no", "false", "n");
 
   /** QEMU's switches for what we do not create; off is what we do anyway. */
-  private static final List<String> ONLY_OFF = List.of(PREALLOCATION, "nocow");
+  private static final List<String> ONLY_OFF = List.of("nocow");
 
   /** QEMU's options for what we do not create. */
   private static final List<String> NOT_SUPPORTED = List.of("extent_size_hint");
@@ -77,9 +80,11 @@ record Qcow2CreateOptions(
             isOn(rest, EXTENDED_L2),
             rest.remove(DATA_FILE),
             isOn(rest, DATA_FILE_RAW),
-            NewEncryption.take(rest));
+            NewEncryption.take(rest),
+            preallocation(rest.remove(PREALLOCATION)));
     refuseUnsupported(rest);
     options.requireDataFile();
+    options.requirePreallocation();
     options.requireSubclusters();
     options.requireVersion3();
     return options;
@@ -101,6 +106,18 @@ record Qcow2CreateOptions(
       throw invalid(REFCOUNT_BITS, bits + " is not a power of two in 1..64");
     }
     return Long.numberOfTrailingZeros(bits);
+  }
+
+  private static Preallocation preallocation(@Nullable String text) throws BlockException {
+    for (Preallocation mode : Preallocation.values()) {
+      if (mode.name().toLowerCase(Locale.ROOT).equals(text)) {
+        return mode;
+      }
+    }
+    if (text != null) {
+      throw invalid(PREALLOCATION, text + " is none of off, metadata, falloc, full");
+    }
+    return Preallocation.OFF;
   }
 
   private static int choice(
@@ -134,6 +151,16 @@ record Qcow2CreateOptions(
             BlockError.NOT_SUPPORTED, "qcow2 option " + name + "=" + value + " is not supported");
       }
       throw new BlockException(BlockError.INVALID, "qcow2 has no creation option " + name);
+    }
+  }
+
+  /** What was allocated reads as zeros, which encrypted clusters do not before they are written. */
+  private void requirePreallocation() throws BlockException {
+    boolean isPlain = dataFile == null && encryption.method() == Qcow2Header.CRYPT_NONE;
+    if (preallocation != Preallocation.OFF && !isPlain) {
+      throw new BlockException(
+          BlockError.NOT_SUPPORTED,
+          "qcow2 option preallocation is not supported with encryption or a data file");
     }
   }
 

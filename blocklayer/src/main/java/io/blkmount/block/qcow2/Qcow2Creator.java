@@ -100,6 +100,7 @@ final class Qcow2Creator {
     }
     if (data == null) {
       writeHeader();
+      preallocate();
     } else {
       writeWithData(data);
     }
@@ -112,6 +113,15 @@ final class Qcow2Creator {
   private void writeHeader() throws IOException {
     writeFirstCluster();
     file.flush();
+  }
+
+  private void preallocate() throws IOException {
+    if (shape.preallocation() != Preallocation.OFF) {
+      DriverOptions options = new DriverOptions(file.name(), true, Map.of());
+      try (Qcow2Image image = new Qcow2Opener(options, role -> file).open(Alarm.SYSTEM)) {
+        image.preallocate(shape.preallocation());
+      }
+    }
   }
 
   /** A raw data file is mapped from end to end, as QEMU does it: the image is opened for that. */
@@ -233,6 +243,10 @@ final class Qcow2Creator {
     }
     if (shape.rawData()) {
       throw fault(BlockError.INVALID, "a backing file does not go together with a raw data file");
+    }
+    if (shape.preallocation() != Preallocation.OFF) {
+      throw fault(
+          BlockError.NOT_SUPPORTED, "preallocation does not go together with a backing file");
     }
     byte[] name = HostName.encode(backing.name());
     if (name.length == 0 || backing.name().indexOf('\0') >= 0) {

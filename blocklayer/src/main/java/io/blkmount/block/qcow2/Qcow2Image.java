@@ -15,6 +15,7 @@ import io.blkmount.block.driver.NewSnapshot;
 import io.blkmount.block.driver.Preallocation;
 import io.blkmount.block.driver.Snapshottable;
 import io.blkmount.block.driver.Support;
+import io.blkmount.block.driver.VmStateStore;
 import io.blkmount.block.driver.WriteFlags;
 import io.blkmount.block.error.BlockError;
 import io.blkmount.block.error.BlockException;
@@ -25,7 +26,7 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /** An opened qcow2 image: each request enters an epoch, is served, and leaves it. */
-final class Qcow2Image implements DriverInstance, Backed, Snapshottable {
+final class Qcow2Image implements DriverInstance, Backed, Snapshottable, VmStateStore {
   private static final WriteFlags WRITE_FLAGS = WriteFlags.UNCHANGED;
   private static final Support WRITABLE = support(true, WRITE_FLAGS);
   private static final Support COMPRESSIBLE =
@@ -221,6 +222,12 @@ final class Qcow2Image implements DriverInstance, Backed, Snapshottable {
     change(() -> parts.resizer().truncate(length, preallocation));
   }
 
+  /** Gives all of a new disk its clusters. */
+  void preallocate(Preallocation mode) throws IOException {
+    long end = metadata.geometry().clusterEnd(metadata.length());
+    change(() -> parts.resizer().preallocate(0, end, mode));
+  }
+
   /** Maps all of a raw data file, as a new image needs it. */
   void mapData() throws IOException {
     change(() -> parts.dataFile().map(0, metadata.length()));
@@ -302,6 +309,22 @@ final class Qcow2Image implements DriverInstance, Backed, Snapshottable {
           parts.snapshots().delete(idOrName);
           return true;
         });
+  }
+
+  @Override
+  public void writeVmState(long position, ByteBuffer source) throws IOException {
+    int start = source.position();
+    change(() -> parts.vmState().write(position, source.position(start)));
+  }
+
+  @Override
+  public void readVmState(long position, ByteBuffer target) throws IOException {
+    int limit = target.limit();
+    long guestOffset = parts.vmState().locate(position, target);
+    if (guestOffset >= 0) {
+      read(guestOffset, target);
+    }
+    Zeroes.fill(target.limit(limit));
   }
 
   /** A change of all tables, made while no request is in flight. */

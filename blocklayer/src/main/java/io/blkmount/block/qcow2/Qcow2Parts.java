@@ -14,6 +14,7 @@ package io.blkmount.block.qcow2;
  * @param resizer changes the length
  * @param dataFile keeps an external data file in step with it
  * @param snapshots takes, applies and deletes internal snapshots
+ * @param vmState holds the state of a machine past the disk
  * @param freed gives clusters back; here for the tests, which free them too early to be caught
  * @param writeback makes metadata durable
  */
@@ -28,6 +29,7 @@ record Qcow2Parts(
     Qcow2Resizer resizer,
     DataFileLength dataFile,
     Qcow2Snapshots snapshots,
+    VmState vmState,
     FreedClusters freed,
     MetadataWriteback writeback) {
 
@@ -59,11 +61,23 @@ record Qcow2Parts(
         new SpaceReservation(
             metadata, lookup, content, writer, clusters, l2Tables, freed, writeback);
     DataFileLength dataFile = new DataFileLength(metadata, changes);
+    Preallocator preallocator =
+        new Preallocator(metadata, lookup, clusters, l2Tables, freed, writeback);
     Qcow2Resizer resizer =
         new Qcow2Resizer(
-            metadata, allocator, content, lookup, writer, zeroClusters, dataFile, freed, writeback);
+            metadata,
+            allocator,
+            content,
+            lookup,
+            writer,
+            zeroClusters,
+            dataFile,
+            preallocator,
+            freed,
+            writeback);
+    VmState vmState = new VmState(metadata, writer, resizer);
     Qcow2Snapshots snapshots =
-        new Qcow2Snapshots(metadata, refcounts, allocator, freed, writeback, resizer);
+        new Qcow2Snapshots(metadata, refcounts, allocator, freed, writeback, resizer, vmState);
     return new Qcow2Parts(
         lookup,
         content,
@@ -75,6 +89,7 @@ record Qcow2Parts(
         resizer,
         dataFile,
         snapshots,
+        vmState,
         freed,
         writeback);
   }

@@ -26,6 +26,7 @@ final class Qcow2Resizer {
   private final ClusterWriter writer;
   private final ZeroClusters zeroClusters;
   private final DataFileLength dataFile;
+  private final Preallocator preallocator;
   private final FreedClusters freed;
   private final MetadataWriteback writeback;
 
@@ -37,6 +38,7 @@ final class Qcow2Resizer {
       ClusterWriter writer,
       ZeroClusters zeroClusters,
       DataFileLength dataFile,
+      Preallocator preallocator,
       FreedClusters freed,
       MetadataWriteback writeback) {
     this.metadata = metadata;
@@ -47,6 +49,7 @@ final class Qcow2Resizer {
     this.writer = writer;
     this.zeroClusters = zeroClusters;
     this.dataFile = dataFile;
+    this.preallocator = preallocator;
     this.freed = freed;
     this.writeback = writeback;
   }
@@ -55,20 +58,24 @@ final class Qcow2Resizer {
    * Grows or shrinks the disk; the new part reads as zeros, over a longer backing file too.
    *
    * @param length in bytes; rounded up to whole sectors
-   * @throws IOException with {@code TOO_BIG} if no L1 table maps so much, {@code NOT_SUPPORTED} for
-   *     a preallocation; the old length holds then
+   * @throws IOException with {@code TOO_BIG} if no L1 table maps so much, {@code NO_SPACE} if there
+   *     is not enough to preallocate; the old length holds then
    */
   void truncate(long length, Preallocation preallocation) throws IOException {
-    if (preallocation != Preallocation.OFF) {
-      throw new BlockException(
-          BlockError.NOT_SUPPORTED, "qcow2 cannot be resized with preallocation " + preallocation);
-    }
     long rounded = Alignment.up(length, SECTOR);
+    if (rounded < metadata.length() && preallocation != Preallocation.OFF) {
+      throw new BlockException(
+          BlockError.INVALID, "a disk that gets shorter has nothing to preallocate");
+    }
+    if (metadata.data().isEncrypted() && preallocation != Preallocation.OFF) {
+      throw new BlockException(
+          BlockError.NOT_SUPPORTED, "an encrypted disk cannot be resized with preallocation");
+    }
     if (rounded != metadata.length()) {
       requireSnapshotsKeepLength();
     }
     if (rounded > metadata.length()) {
-      grow(rounded);
+      grow(rounded, preallocation);
     } else if (rounded < metadata.length()) {
       shrink(rounded);
     }
@@ -98,7 +105,38 @@ final class Qcow2Resizer {
     }
   }
 
-  private void grow(long length) throws IOException {
+  private void grow(long length, Preallocation preallocation) throws IOException {
+    long oldLength = metadata.length();
+    requireMapped(length);
+    zeroNewPart(oldLength, length);
+    dataFile.grow(oldLength, length);
+    if (preallocation != Preallocation.OFF) {
+      preallocate(geometry.clusterEnd(oldLength), geometry.clusterEnd(length), preallocation);
+    }
+    setLength(length);
+  }
+
+  /** Gives a range of zeros its clusters, durably; if there are not enough, it gets none. */
+  void preallocate(long guestOffset, long guestEnd, Preallocation mode) throws IOException {
+    try {
+      preallocator.allocate(guestOffset, guestEnd, mode);
+      writeback.flush();
+    } catch (IOException e) {
+      forgetAfter(guestOffset, guestEnd, e);
+      throw e;
+    }
+  }
+
+  private void forgetAfter(long guestOffset, long guestEnd, IOException failure) {
+    try {
+      zeroClusters.forget(guestOffset, guestEnd);
+    } catch (IOException e) {
+      failure.addSuppressed(e);
+    }
+  }
+
+  /** Makes the L1 table long enough for {@code length} bytes, those past the disk included. */
+  void requireMapped(long length) throws IOException {
     long entries = geometry.l1EntriesFor(length);
     if (entries * 8 > MAX_L1_BYTES) {
       throw new BlockException(
@@ -114,9 +152,6 @@ final class Qcow2Resizer {
     if (entries > metadata.l1().entryCount()) {
       growL1((int) entries);
     }
-    zeroNewPart(metadata.length(), length);
-    dataFile.grow(metadata.length(), length);
-    setLength(length);
   }
 
   /** Writes the table to a new place and switches with one write of the header. */

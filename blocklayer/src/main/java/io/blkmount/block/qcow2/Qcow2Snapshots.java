@@ -26,6 +26,7 @@ final class Qcow2Snapshots {
   private final FreedClusters freed;
   private final MetadataWriteback writeback;
   private final Qcow2Resizer resizer;
+  private final VmState vmState;
 
   Qcow2Snapshots(
       Metadata metadata,
@@ -33,13 +34,15 @@ final class Qcow2Snapshots {
       ClusterAllocator allocator,
       FreedClusters freed,
       MetadataWriteback writeback,
-      Qcow2Resizer resizer) {
+      Qcow2Resizer resizer,
+      VmState vmState) {
     this.metadata = metadata;
     this.refcounts = refcounts;
     this.allocator = allocator;
     this.freed = freed;
     this.writeback = writeback;
     this.resizer = resizer;
+    this.vmState = vmState;
   }
 
   List<InternalSnapshot> list() throws IOException {
@@ -56,6 +59,7 @@ final class Qcow2Snapshots {
   /** Where the state of the machine is kept, past the disk, belongs to the new snapshot alone. */
   InternalSnapshot create(NewSnapshot snapshot) throws IOException {
     requireName(snapshot.name());
+    requireVmState(snapshot.vmStateLength());
     Change change = new Change();
     try (NextTables next = change.next) {
       RootTable now = metadata.l1();
@@ -86,6 +90,18 @@ final class Qcow2Snapshots {
     }
     if (name.indexOf('\0') >= 0) {
       throw new BlockException(BlockError.INVALID, "a snapshot's name has no NUL in it");
+    }
+  }
+
+  private void requireVmState(long length) throws BlockException {
+    if (length < 0 || length > vmState.mappedLength()) {
+      throw new BlockException(
+          BlockError.INVALID,
+          "the state of the machine has "
+              + length
+              + " bytes, at most "
+              + vmState.mappedLength()
+              + " were saved");
     }
   }
 
@@ -158,6 +174,7 @@ final class Qcow2Snapshots {
       metadata.guard().remove(header.snapshotTableOffset(), tableBytes, area);
       metadata.guard().add(tableOffset, newTableBytes, area);
       guardL1Tables();
+      next.punchFreed();
     }
 
     private void guardL1Tables() {

@@ -32,6 +32,8 @@ final class FailureAttempt {
     DISCARD,
     RESERVE,
     GROW,
+    /** Grows by clusters that are written. */
+    GROW_FULL,
     SHRINK,
     FLUSH
   }
@@ -114,6 +116,7 @@ final class FailureAttempt {
       case DISCARD -> image.io().discard(offset, length);
       case RESERVE -> image.pipeline().reserve(offset, length);
       case GROW -> image.pipeline().truncate(grownLength(), Preallocation.OFF);
+      case GROW_FULL -> image.pipeline().truncate(grownLength(), Preallocation.FULL);
       case SHRINK -> image.pipeline().truncate(shrunkLength(), Preallocation.OFF);
       case FLUSH -> image.io().flush();
     }
@@ -140,7 +143,7 @@ final class FailureAttempt {
       case COMPRESS -> model.write(offset, compressible());
       case ZERO, ZERO_UNMAP -> model.writeZeroes(offset, length);
       case DISCARD -> model.discard(offset, length);
-      case GROW -> model.truncate(grownLength());
+      case GROW, GROW_FULL -> model.truncate(grownLength());
       case SHRINK -> model.truncate(shrunkLength());
       case RESERVE, FLUSH -> {}
     }
@@ -154,7 +157,7 @@ final class FailureAttempt {
         check(offset + length, model.length() - offset - length);
       }
       case SHRINK -> check(0, shrunkLength());
-      case RESERVE, GROW, FLUSH -> check(0, model.length());
+      case RESERVE, GROW, GROW_FULL, FLUSH -> check(0, model.length());
     }
   }
 
@@ -175,7 +178,7 @@ final class FailureAttempt {
   }
 
   private int mostLeaks() {
-    return request == Request.GROW ? 1 : 0;
+    return request == Request.GROW || request == Request.GROW_FULL ? 1 : 0;
   }
 
   private void checkImage(Predicate<Findings> rule, String when) {

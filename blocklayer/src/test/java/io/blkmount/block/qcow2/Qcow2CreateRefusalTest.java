@@ -41,7 +41,8 @@ final class Qcow2CreateRefusalTest {
             + " 16384",
         "extended_l2=on,compat=v2|qcow2 option extended_l2: compat=0.10 has only the default,"
             + " compat=1.1 is needed",
-        "preallocation=full|qcow2 option preallocation=full is not supported",
+        "preallocation=half|qcow2 option preallocation: half is none of off, metadata, falloc,"
+            + " full",
         "data_file=x|an external data file cannot be opened",
         "data_file_raw=on|qcow2 option data_file_raw: data_file is needed",
         "data_file=|qcow2 option data_file: a name without NUL is needed",
