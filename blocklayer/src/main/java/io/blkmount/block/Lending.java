@@ -43,7 +43,7 @@ final class Lending {
       return "--cache " + options.cache().optionName();
     }
     if (looksAtRequests || file.looksAtRequests()) {
-      return "copy-on-read or detect-zeroes looks at its requests";
+      return "copy-on-read, detect-zeroes or a dirty bitmap looks at its requests";
     }
     return key(file).inode() < 0 ? "it is a device" : null;
   }

@@ -2,6 +2,8 @@
 package io.blkmount.block.backend;
 
 import io.blkmount.block.bytes.HostName;
+import io.blkmount.block.driver.BitmapKeeper;
+import io.blkmount.block.driver.BitmapStore;
 import io.blkmount.block.driver.Extent;
 import io.blkmount.block.driver.Preallocation;
 import io.blkmount.block.driver.Snapshottable;
@@ -294,6 +296,23 @@ public final class BlockBackend implements Closeable {
     try (QuiesceGate.Pass pass = gate.enter()) {
       return options.lending().lend();
     }
+  }
+
+  /**
+   * Returns the dirty bitmaps that the top image keeps.
+   *
+   * @return usable until the disk is closed
+   * @throws BlockException with {@code NOT_SUPPORTED} if its format has none, {@code BUSY} while
+   *     the kernel has the image file
+   */
+  public BitmapStore bitmaps() throws BlockException {
+    requireWritesSeen("keep bitmaps of");
+    if (top.instance() instanceof BitmapKeeper keeper) {
+      return keeper.bitmapStore();
+    }
+    throw new BlockException(
+        BlockError.NOT_SUPPORTED,
+        "\"" + HostName.printable(imageName()) + "\": format " + format() + " keeps no bitmaps");
   }
 
   /**

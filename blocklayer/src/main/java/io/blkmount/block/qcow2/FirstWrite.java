@@ -12,10 +12,17 @@ final class FirstWrite {
   private final long kept;
   private volatile boolean done;
 
-  FirstWrite(Metadata metadata) {
+  /**
+   * Creates it before the first write.
+   *
+   * @param hasBitmaps whether the image has a bitmaps extension that is up to date
+   */
+  FirstWrite(Metadata metadata, boolean hasBitmaps) {
     this.metadata = metadata;
-    this.kept = metadata.header().autoclearFeatures() & FeatureBits.RAW_EXTERNAL_DATA;
-    this.done = !metadata.isVersion3() || metadata.header().autoclearFeatures() == kept;
+    long features = metadata.header().autoclearFeatures();
+    long keepable = FeatureBits.RAW_EXTERNAL_DATA | (hasBitmaps ? FeatureBits.BITMAPS : 0);
+    this.kept = features & keepable;
+    this.done = !metadata.isVersion3() || features == kept;
   }
 
   /** Does it, durably, if it has not been done. */

@@ -30,6 +30,11 @@ record HeaderRules(String imageName, String part) {
     return new HeaderRules(imageName, "snapshot table entry " + index + ", field ");
   }
 
+  /** Returns the rules for one record of the bitmap directory, counted from 0. */
+  static HeaderRules forBitmap(String imageName, int index) {
+    return new HeaderRules(imageName, "bitmap directory entry " + index + ", field ");
+  }
+
   /** Fails unless {@code condition} holds. */
   void require(boolean condition, String field, String problem) throws CorruptImageException {
     if (!condition) {

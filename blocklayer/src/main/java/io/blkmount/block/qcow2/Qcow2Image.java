@@ -5,6 +5,8 @@ import io.blkmount.block.bytes.Zeroes;
 import io.blkmount.block.crypto.SectorCipher;
 import io.blkmount.block.driver.Backed;
 import io.blkmount.block.driver.BackingReference;
+import io.blkmount.block.driver.BitmapKeeper;
+import io.blkmount.block.driver.BitmapStore;
 import io.blkmount.block.driver.BlockIo;
 import io.blkmount.block.driver.BlockLimits;
 import io.blkmount.block.driver.ChildOpener;
@@ -17,16 +19,24 @@ import io.blkmount.block.driver.Snapshottable;
 import io.blkmount.block.driver.Support;
 import io.blkmount.block.driver.VmStateStore;
 import io.blkmount.block.driver.WriteFlags;
+import io.blkmount.block.driver.WriteObserver;
 import io.blkmount.block.error.BlockError;
 import io.blkmount.block.error.BlockException;
 import io.blkmount.block.error.CorruptImageException;
+import io.blkmount.block.qcow2.HeaderExtensions.BitmapsPointer;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /** An opened qcow2 image: each request enters an epoch, is served, and leaves it. */
-final class Qcow2Image implements DriverInstance, Backed, Snapshottable, VmStateStore {
+final class Qcow2Image
+    implements DriverInstance,
+        Backed,
+        Snapshottable,
+        VmStateStore,
+        BitmapKeeper,
+        WriteObserver {
   private static final WriteFlags WRITE_FLAGS = WriteFlags.UNCHANGED;
   private static final Support WRITABLE = support(true, WRITE_FLAGS);
   private static final Support COMPRESSIBLE =
@@ -37,6 +47,8 @@ final class Qcow2Image implements DriverInstance, Backed, Snapshottable, VmState
   private final Qcow2Parts parts;
   private final Corruption corruption;
   private final FirstWrite firstWrite;
+  private final Qcow2Bitmaps bitmaps;
+  private final BitmapOperations bitmapOperations;
   private final @Nullable BackingReference backingReference;
   private final BlockLimits limits;
   private final Support whenWritable;
@@ -46,14 +58,23 @@ final class Qcow2Image implements DriverInstance, Backed, Snapshottable, VmState
       Metadata metadata,
       Qcow2Parts parts,
       Corruption corruption,
-      @Nullable BackingReference backingReference) {
+      @Nullable BackingReference backingReference,
+      @Nullable BitmapsPointer bitmapsPointer) {
     this.metadata = metadata;
     this.parts = parts;
     this.corruption = corruption;
-    this.firstWrite = new FirstWrite(metadata);
+    this.firstWrite = new FirstWrite(metadata, bitmapsPointer != null);
+    this.bitmaps =
+        new Qcow2Bitmaps(metadata, corruption, firstWrite, parts.bitmaps(), bitmapsPointer);
+    this.bitmapOperations = new BitmapOperations(metadata, bitmaps);
     this.backingReference = backingReference;
     this.limits = limits(metadata);
     this.whenWritable = isCompressible(metadata.header()) ? COMPRESSIBLE : WRITABLE;
+  }
+
+  /** Reads the bitmaps, which have to record the first write already. */
+  void loadBitmaps() throws IOException {
+    bitmaps.load();
   }
 
   /** Lets go, from now on, of cached metadata that is not used; at most one call, at open. */
@@ -219,7 +240,27 @@ final class Qcow2Image implements DriverInstance, Backed, Snapshottable, VmState
 
   @Override
   public void truncate(long length, Preallocation preallocation) throws IOException {
-    change(() -> parts.resizer().truncate(length, preallocation));
+    change(
+        () -> {
+          bitmaps.prepareResize(length);
+          parts.resizer().truncate(length, preallocation);
+          bitmaps.resize(metadata.length());
+        });
+  }
+
+  @Override
+  public BitmapStore bitmapStore() {
+    return bitmapOperations;
+  }
+
+  @Override
+  public void changed(long offset, long length) {
+    bitmaps.changed(offset, length);
+  }
+
+  @Override
+  public boolean isWatching() {
+    return bitmaps.isWatching();
   }
 
   /** Gives all of a new disk its clusters. */
@@ -251,6 +292,7 @@ final class Qcow2Image implements DriverInstance, Backed, Snapshottable, VmState
   private void change(Change change) throws IOException {
     corruption.requireWritable();
     firstWrite.prepare();
+    bitmaps.prepare();
     long freedBefore = parts.freed().freedCount();
     try {
       attempt(change);
@@ -297,6 +339,7 @@ final class Qcow2Image implements DriverInstance, Backed, Snapshottable, VmState
   public void applySnapshot(String idOrName) throws IOException {
     reorganize(
         () -> {
+          bitmaps.requireNone("go back to a snapshot");
           parts.snapshots().apply(idOrName);
           return true;
         });
@@ -335,6 +378,7 @@ final class Qcow2Image implements DriverInstance, Backed, Snapshottable, VmState
   private <T> T reorganize(Reorganization<T> change) throws IOException {
     corruption.requireWritable();
     firstWrite.prepare();
+    bitmaps.lock().lock(); // nor is one added or removed
     try {
       return change.run();
     } catch (CorruptImageException e) {
@@ -342,6 +386,8 @@ final class Qcow2Image implements DriverInstance, Backed, Snapshottable, VmState
     } catch (HeaderFields.UndecidedException e) {
       corruption.stopWriting(e);
       throw e;
+    } finally {
+      bitmaps.lock().unlock();
     }
   }
 
@@ -409,6 +455,8 @@ final class Qcow2Image implements DriverInstance, Backed, Snapshottable, VmState
   public void close() throws IOException {
     try {
       if (corruption.wasWritable()) {
+        flush();
+        bitmaps.close(); // after the flush: what cannot be stored takes no data along
         flush();
         metadata.file().flush(); // what was freed at the end of the write-back
       }

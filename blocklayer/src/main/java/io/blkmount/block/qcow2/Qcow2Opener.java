@@ -46,7 +46,7 @@ final class Qcow2Opener {
     HeaderExtensions extensions = HeaderExtensions.parse(name, header, firstCluster);
     FeatureBits.requireKnown(name, header, extensions);
     if (options.writable()) {
-      requireWritable(header, extensions, own);
+      requireWritable(header, own);
       if (header.hasIncompatible(FeatureBits.DIRTY)) {
         repairDirty(file);
         header = Qcow2Header.parse(name, readStart(file, HEADER_READ), file.length());
@@ -61,7 +61,15 @@ final class Qcow2Opener {
       if (crypto != null) {
         metadata.guard().add(crypto.offset(), crypto.length(), OverlapGuard.Area.CRYPTO_HEADER);
       }
-      return image(metadata, backingReference(header, extensions, firstCluster), own, clock);
+      Qcow2Image image =
+          new Qcow2Image(
+              metadata,
+              Qcow2Parts.of(metadata, metadata.file().length()),
+              new Corruption(options.imageName(), metadata, options.writable()),
+              backingReference(header, extensions, firstCluster),
+              own.internalSnapshot() == null ? extensions.bitmaps() : null);
+      start(image, own, clock);
+      return image;
     } catch (IOException | RuntimeException e) {
       if (cipher != null) {
         cipher.close();
@@ -70,19 +78,13 @@ final class Qcow2Opener {
     }
   }
 
-  private Qcow2Image image(
-      Metadata metadata, @Nullable BackingReference backing, Qcow2Options own, Alarm clock)
-      throws IOException {
-    Qcow2Image image =
-        new Qcow2Image(
-            metadata,
-            Qcow2Parts.of(metadata, metadata.file().length()),
-            new Corruption(options.imageName(), metadata, options.writable()),
-            backing);
+  private void start(Qcow2Image image, Qcow2Options own, Alarm clock) throws IOException {
+    if (options.writable()) {
+      image.loadBitmaps();
+    }
     if (own.cacheCleanSeconds() > 0) {
       image.cleanCaches(own.cacheCleanSeconds(), clock);
     }
-    return image;
   }
 
   private static ByteBuffer readStart(ChildOpener.Child file, int length) throws IOException {
@@ -91,13 +93,9 @@ final class Qcow2Opener {
     return start.flip();
   }
 
-  private void requireWritable(Qcow2Header header, HeaderExtensions extensions, Qcow2Options own)
-      throws BlockException {
+  private void requireWritable(Qcow2Header header, Qcow2Options own) throws BlockException {
     if (header.hasIncompatible(FeatureBits.CORRUPT)) {
       throw notWritable("it is marked corrupt: repair it with qemu-img check -r all");
-    }
-    if (extensions.bitmaps() != null) {
-      throw notWritable("it has persistent bitmaps, which writes do not support yet");
     }
     if (own.internalSnapshot() != null) {
       throw notWritable("an internal snapshot never changes");

@@ -17,6 +17,7 @@ package io.blkmount.block.qcow2;
  * @param vmState holds the state of a machine past the disk
  * @param freed gives clusters back; here for the tests, which free them too early to be caught
  * @param writeback makes metadata durable
+ * @param bitmaps the persistent bitmaps, not loaded yet
  */
 record Qcow2Parts(
     ClusterLookup lookup,
@@ -31,7 +32,8 @@ record Qcow2Parts(
     Qcow2Snapshots snapshots,
     VmState vmState,
     FreedClusters freed,
-    MetadataWriteback writeback) {
+    MetadataWriteback writeback,
+    BitmapSet bitmaps) {
 
   /**
    * Builds the workers.
@@ -91,6 +93,7 @@ record Qcow2Parts(
         snapshots,
         vmState,
         freed,
-        writeback);
+        writeback,
+        new BitmapSet(metadata, allocator, freed, writeback));
   }
 }

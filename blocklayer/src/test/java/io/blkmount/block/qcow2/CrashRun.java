@@ -220,6 +220,9 @@ final class CrashRun {
     if (takesSnapshots) {
       all = new SnapshotListJudge(all, below());
     }
+    if (shape.hasBitmaps()) {
+      all = new BitmapJudge(all, start, below());
+    }
     CrashStates.replay(log, all, seed, states);
     return judge;
   }
@@ -229,6 +232,23 @@ final class CrashRun {
     CrashJudge judge = newJudge();
     CrashStates.replay(log, judge, seed, states);
     return judge;
+  }
+
+  /** Judges only the bitmaps that another disk would have left. */
+  void judgeBitmaps(CrashLog log, int states) {
+    Judge nobody =
+        new Judge() {
+          @Override
+          public void guest(Object mark) {
+            // The bitmaps alone are judged.
+          }
+
+          @Override
+          public void judge(PagedBytes state, CrashStates.Kind kind, int position) {
+            // As above.
+          }
+        };
+    CrashStates.replay(log, new BitmapJudge(nobody, start, below()), seed, states);
   }
 
   private CrashJudge newJudge() {

@@ -26,6 +26,8 @@ import org.jspecify.annotations.Nullable;
  * @param backingLength of a raw backing file in bytes, or {@link #NO_BACKING}
  * @param extendedL2 whether L2 entries have subclusters
  * @param hasSnapshot whether tests that fill the image take an internal snapshot of it then
+ * @param hasBitmaps whether it has persistent bitmaps: {@link #FINE}, {@link #COARSE} and {@link
+ *     #DISABLED}
  * @param compression {@code zlib} or {@code zstd} if tests write clusters compressed, else null
  * @param encryption {@code luks}, {@code aes} or nothing; the key is {@link TestKey}
  */
@@ -37,8 +39,18 @@ record ImageShape(
     int backingLength,
     boolean extendedL2,
     boolean hasSnapshot,
+    boolean hasBitmaps,
     @Nullable String compression,
     String encryption) {
+  /** A bitmap that records, with a granule for each sector. */
+  static final String FINE = "fine";
+
+  /** A bitmap that records, with granules of 4 KiB. */
+  static final String COARSE = "coarse";
+
+  /** A bitmap that does not record, with a granule for each sector. */
+  static final String DISABLED = "disabled";
+
   /** The image has no backing file. */
   static final int NO_BACKING = -1;
 
@@ -49,7 +61,7 @@ record ImageShape(
   private static final String BACKING_NAME = "base.raw";
 
   static ImageShape of(int clusterSize, int length) {
-    return new ImageShape(3, clusterSize, 16, length, NO_BACKING, false, false, null, "");
+    return new ImageShape(3, clusterSize, 16, length, NO_BACKING, false, false, false, null, "");
   }
 
   ImageShape withVersion2() {
@@ -61,6 +73,7 @@ record ImageShape(
         backingLength,
         extendedL2,
         hasSnapshot,
+        false,
         compression,
         encryption);
   }
@@ -74,6 +87,7 @@ record ImageShape(
         backingLength,
         extendedL2,
         hasSnapshot,
+        hasBitmaps,
         compression,
         encryption);
   }
@@ -87,6 +101,7 @@ record ImageShape(
         bytes,
         extendedL2,
         hasSnapshot,
+        hasBitmaps,
         compression,
         encryption);
   }
@@ -100,6 +115,7 @@ record ImageShape(
         backingLength,
         true,
         hasSnapshot,
+        hasBitmaps,
         compression,
         encryption);
   }
@@ -113,6 +129,7 @@ record ImageShape(
         backingLength,
         extendedL2,
         true,
+        hasBitmaps,
         compression,
         encryption);
   }
@@ -126,6 +143,7 @@ record ImageShape(
         backingLength,
         extendedL2,
         hasSnapshot,
+        hasBitmaps,
         type,
         encryption);
   }
@@ -139,8 +157,23 @@ record ImageShape(
         backingLength,
         extendedL2,
         hasSnapshot,
+        hasBitmaps,
         compression,
         format);
+  }
+
+  ImageShape withBitmaps() {
+    return new ImageShape(
+        version,
+        clusterSize,
+        refcountBits,
+        length,
+        backingLength,
+        extendedL2,
+        hasSnapshot,
+        true,
+        compression,
+        encryption);
   }
 
   boolean isCompressed() {
@@ -173,6 +206,9 @@ record ImageShape(
       Path folder = Files.createTempDirectory("blkmount-shape");
       Path file = folder.resolve("empty.qcow2");
       create(file, BACKING_NAME);
+      if (hasBitmaps) {
+        addBitmaps(file);
+      }
       PagedBytes bytes = Images.load(file);
       Files.delete(file);
       Files.delete(folder);
@@ -180,6 +216,14 @@ record ImageShape(
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
+  }
+
+  /** The backing file is not opened for that. */
+  private static void addBitmaps(Path file) {
+    String image = "driver=qcow2,backing=,file.filename=" + file;
+    QemuImg.img("bitmap", "--image-opts", "--add", "-g", 512, image, FINE);
+    QemuImg.img("bitmap", "--image-opts", "--add", "-g", 4096, image, COARSE);
+    QemuImg.img("bitmap", "--image-opts", "--add", "--disable", "-g", 512, image, DISABLED);
   }
 
   /** Makes the image in a file; the backing file need not exist. */

@@ -2,6 +2,7 @@
 package io.blkmount.block.qcow2;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.blkmount.block.testing.CrashJudge;
 import io.blkmount.block.testing.CrashLog;
@@ -56,7 +57,10 @@ final class Qcow2CrashTest {
         medium.withEncryption("luks"),
         large.withBacking(4 * MIB).withEncryption("luks"),
         extended.withSnapshot().withEncryption("luks"),
-        small.withSnapshot().withEncryption("aes"));
+        small.withSnapshot().withEncryption("aes"),
+        small.withBitmaps(),
+        medium.withRefcountBits(1).withBacking(3 * MIB).withBitmaps(),
+        large.withExtendedL2().withCompression("zstd").withSnapshot().withBitmaps());
   }
 
   @ParameterizedTest
@@ -139,6 +143,17 @@ final class Qcow2CrashTest {
     CrashLog log = run.withFault(Qcow2CrashTest::freeAtOnce).run(REQUESTS).log();
 
     requireCaught(log);
+  }
+
+  @Test
+  void judgeCatchesABitmapThatIsNotInUseInTime() throws IOException {
+    CrashRun marked = new CrashRun(ImageShape.of(512, MIB).withBitmaps(), 7);
+    CrashLog log = marked.run(REQUESTS).log();
+
+    marked.judgeBitmaps(log, 5 * STATES);
+    assertThatThrownBy(() -> marked.judgeBitmaps(log.withoutFlushes(number -> true), 5 * STATES))
+        .isInstanceOf(AssertionError.class)
+        .hasMessageContaining("changed and is not marked");
   }
 
   /** Frees what was dropped although the entries that pointed there are still on the disk. */

@@ -29,7 +29,8 @@ final class Qcow2FailureTest {
             small.withCompression("zlib"),
             medium.withCompression("zstd").withSnapshot(),
             extended.withCompression("zlib").withBacking(1 << 20),
-            extended.withBacking(2 << 20).withSnapshot())
+            extended.withBacking(2 << 20).withSnapshot(),
+            small.withBitmaps())
         .flatMap(shape -> Stream.of(Request.values()).map(each -> Arguments.of(shape, each)));
   }
 

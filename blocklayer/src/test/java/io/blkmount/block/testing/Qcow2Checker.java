@@ -64,7 +64,7 @@ public final class Qcow2Checker {
     } catch (CorruptImageException e) {
       return new Findings(List.of(e.getMessage()), 1, 0, 0);
     }
-    if (layout.hasDataFile() || layout.bitmapsOffset() != 0) {
+    if (layout.hasDataFile()) {
       throw new IllegalArgumentException("image with features that are not checked: " + layout);
     }
     return new Qcow2Checker(image, layout).run();
@@ -80,6 +80,7 @@ public final class Qcow2Checker {
     }
     addL1("L1 table", 0, layout.l1Offset(), layout.l1Size());
     addSnapshots();
+    addBitmaps();
     checkRefcounts();
     // Refcounts come last: a dirty image has them rebuilt, everything else must hold as it is.
     if (!layout.isDirty()) {
@@ -87,6 +88,21 @@ public final class Qcow2Checker {
     }
     return new Findings(
         references.corruptions(), references.corruptionCount(), leaks, allocatedClusters);
+  }
+
+  private void addBitmaps() {
+    if (layout.bitmapsOffset() == 0) {
+      return;
+    }
+    references.addAligned("bitmap directory", 0, layout.bitmapsOffset(), layout.bitmapsLength());
+    try {
+      int index = 0;
+      for (StoredBitmap bitmap : StoredBitmap.all(image, layout)) {
+        bitmap.addTo(references, image, layout, index++);
+      }
+    } catch (CorruptImageException e) {
+      references.corrupt(String.valueOf(e.getMessage()));
+    }
   }
 
   private void addRefcountBlocks() {

@@ -20,7 +20,9 @@ import java.nio.ByteBuffer;
  * @param incompatible feature bits
  * @param refcountOrder log2 of the refcount width in bits
  * @param compressionType 0 deflate, 1 zstd
- * @param bitmapsOffset of the bitmap directory, 0 if there is none
+ * @param bitmapsOffset of the bitmap directory, 0 if there is none that is up to date
+ * @param bitmapCount its records
+ * @param bitmapsLength its length in bytes
  * @param cryptOffset of the encryption header, 0 if there is none
  * @param cryptLength of the encryption header in bytes
  */
@@ -38,6 +40,8 @@ public record Qcow2Layout(
     int refcountOrder,
     int compressionType,
     long bitmapsOffset,
+    int bitmapCount,
+    long bitmapsLength,
     long cryptOffset,
     long cryptLength) {
   /** Bits 9 to 55: where an entry of L1 or L2 points to. */
@@ -83,6 +87,8 @@ public record Qcow2Layout(
             v3 ? header.getInt(96) : 4,
             headerLength > 104 ? header.get(104) : 0,
             extensions[0],
+            (int) extensions[3],
+            extensions[4],
             extensions[1],
             extensions[2]);
     layout.requireSound();
@@ -98,13 +104,17 @@ public record Qcow2Layout(
     require(backingOffset == 0 || backingOffset >= start, "backing file name inside the header");
     ByteBuffer cluster = ByteBuffer.wrap(image.bytes(0, clusterSize));
     int end = backingOffset == 0 ? clusterSize : (int) backingOffset;
-    long[] found = new long[3];
+    boolean hasBitmaps = header.getInt(4) == 3 && (header.getLong(88) & 1) != 0;
+    long[] found = new long[5];
     int at = start;
     while (at + 8 <= end && cluster.getInt(at) != 0) {
       long length = Integer.toUnsignedLong(cluster.getInt(at + 4));
       require(length <= end - at - 8, "extension at " + at + " too long: " + length);
-      if (cluster.getInt(at) == EXTENSION_BITMAPS) {
+      if (cluster.getInt(at) == EXTENSION_BITMAPS && hasBitmaps) {
+        require(found[0] == 0 && length == 24, "bitmaps extension");
         found[0] = cluster.getLong(at + 24);
+        found[3] = cluster.getInt(at + 8);
+        found[4] = cluster.getLong(at + 16);
       } else if (cluster.getInt(at) == EXTENSION_CRYPT) {
         found[1] = cluster.getLong(at + 8);
         found[2] = cluster.getLong(at + 16);
@@ -143,6 +153,8 @@ public record Qcow2Layout(
         refcountOrder,
         compressionType,
         bitmapsOffset,
+        bitmapCount,
+        bitmapsLength,
         cryptOffset,
         cryptLength);
   }
