@@ -52,7 +52,7 @@ final class EntryChanges {
     for (long at = guestOffset; at < guestEnd; ) {
       writeback.runIfDue();
       ClusterRun run = lookup.find(at, guestEnd - at);
-      long end = changesUnallocated ? at : absentEnd(run);
+      long end = isLeft(run, changesUnallocated, change) ? wholeEnd(run) : at;
       if (end == at) {
         end = Math.min(guestEnd, geometry.sliceSpanEnd(at));
         applyInSlice(at, end, change);
@@ -61,10 +61,23 @@ final class EntryChanges {
     }
   }
 
-  /** Returns where the whole clusters end, from a run's start on, of which nothing is here. */
-  private long absentEnd(ClusterRun run) {
-    boolean absent = run.kind() == L2Entry.Kind.UNALLOCATED && !run.hasHostCluster();
-    return absent ? geometry.clusterStart(run.guestOffset() + run.length()) : run.guestOffset();
+  /** Returns whether nothing becomes of a run: then no table is made, nor copied from a snapshot. */
+  private static boolean isLeft(ClusterRun run, boolean changesUnallocated, Change change) {
+    if (run.hasHostCluster()) {
+      return false;
+    }
+    return switch (run.kind()) {
+      case UNALLOCATED -> !changesUnallocated;
+      case ZERO_PLAIN ->
+          change.apply(L2Entry.ZERO_ENTRY, L2Entry.Kind.ZERO_PLAIN, run.guestOffset())
+              == L2Entry.ZERO_ENTRY;
+      default -> false;
+    };
+  }
+
+  /** Returns where the whole clusters of a run end. */
+  private long wholeEnd(ClusterRun run) {
+    return geometry.clusterStart(run.guestOffset() + run.length());
   }
 
   private void applyInSlice(long guestOffset, long guestEnd, Change change) throws IOException {

@@ -205,7 +205,7 @@ final class FreedClusters {
     int bits = metadata.geometry().clusterBits();
     metadata
         .guard()
-        .requireFree("dropped cluster", firstCluster << bits, (end - firstCluster) << bits);
+        .requireNotOurs("dropped cluster", firstCluster << bits, (end - firstCluster) << bits);
     leaveTail(firstCluster, end);
     for (long first = firstCluster, next; first < end; first = next) {
       boolean last = refcounts.get(first) == 1;
@@ -214,6 +214,7 @@ final class FreedClusters {
         next++;
       }
       if (last) {
+        metadata.guard().requireNotSnapshots("dropped cluster", first << bits, (next - first) << bits);
         punch(first, next - first);
       }
     }

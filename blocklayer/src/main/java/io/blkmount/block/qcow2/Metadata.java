@@ -24,6 +24,7 @@ final class Metadata {
   private final DecompressedClusters decompressed;
   private final CompressedTail compressedTail;
   private final OverlapGuard guard;
+  private final boolean keepsDiscarded;
   private final RequestEpochs epochs = new RequestEpochs();
   private final ReentrantLock lock = new ReentrantLock();
   private volatile RootTable l1;
@@ -51,12 +52,13 @@ final class Metadata {
             "refcount block",
             file,
             geometry,
-            options.refcountCacheBytes(geometry),
+            options.refcountCacheBytes(geometry, header),
             SliceBudget.SHARED);
     this.compressedFile = new CompressedFile(file, header);
     this.decompressed = new DecompressedClusters(compressedFile);
     this.compressedTail = new CompressedTail(geometry);
-    this.guard = new OverlapGuard(geometry);
+    this.guard = new OverlapGuard(geometry, options.guarded());
+    this.keepsDiscarded = options.discardNoUnref();
     this.l1 = l1;
     this.refcountTable = refcountTable;
     this.length = header.length();
@@ -144,6 +146,11 @@ final class Metadata {
 
   OverlapGuard guard() {
     return guard;
+  }
+
+  /** Returns whether a cluster that is discarded keeps its place in the file. */
+  boolean keepsDiscarded() {
+    return keepsDiscarded;
   }
 
   RequestEpochs epochs() {

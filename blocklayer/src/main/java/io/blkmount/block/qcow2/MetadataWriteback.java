@@ -181,6 +181,7 @@ final class MetadataWriteback {
   private void requireL2Tables(DirtySlices slices) throws IOException {
     for (Slice slice : slices.slices()) {
       metadata.guard().requireArea(slice.hostOffset(), OverlapGuard.Area.L2_TABLE);
+      metadata.guard().requireNoSnapshots(slice.hostOffset());
     }
   }
 

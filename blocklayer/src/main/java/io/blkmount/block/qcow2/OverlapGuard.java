@@ -28,9 +28,6 @@ final class OverlapGuard {
     /** Claimed by two structures: nothing is written there. */
     CONTESTED("two metadata structures at once");
 
-    /** All but what is found out for each snapshot. */
-    static final Set<Area> CACHED = EnumSet.complementOf(EnumSet.of(SNAPSHOT_L2_TABLE));
-
     private static final Area[] ALL = values();
 
     private final String text;
@@ -49,10 +46,6 @@ final class OverlapGuard {
 
   /** Shared ones are the active disk's as well, and have its mark. */
   private volatile HostRanges snapshotL2Tables = HostRanges.NONE;
-
-  OverlapGuard(ClusterGeometry geometry) {
-    this(geometry, Area.CACHED);
-  }
 
   /**
    * Creates a guard that knows nothing yet.
@@ -91,25 +84,31 @@ final class OverlapGuard {
   }
 
   /**
-   * Notes where the L1 tables of all snapshots are.
+   * Notes where the tables of all snapshots are; {@link SnapshotGuard} knows.
    *
-   * @param ranges of whole clusters
+   * @param l1Tables of whole clusters
+   * @param l2Tables of whole clusters, those that the disk itself has, too, among them
    */
-  void snapshotL1Tables(HostRanges ranges) {
-    snapshotL1Tables = guards(Area.SNAPSHOT_L1_TABLE) ? ranges : HostRanges.NONE;
-  }
-
-  /**
-   * Notes where the L2 tables of all snapshots are.
-   *
-   * @param ranges of whole clusters, those that the disk itself has, too, among them
-   */
-  void snapshotL2Tables(HostRanges ranges) {
-    snapshotL2Tables = guards(Area.SNAPSHOT_L2_TABLE) ? ranges : HostRanges.NONE;
+  void snapshotTables(HostRanges l1Tables, HostRanges l2Tables) {
+    snapshotL1Tables = guards(Area.SNAPSHOT_L1_TABLE) ? l1Tables : HostRanges.NONE;
+    snapshotL2Tables = l2Tables;
   }
 
   /** Fails if guest data or a new table would go where metadata is; takes no lock. */
   void requireFree(String what, long hostOffset, long length) throws CorruptImageException {
+    requireNotOurs(what, hostOffset, length);
+    requireNotSnapshots(what, hostOffset, length);
+  }
+
+  /** Fails if L2 tables of snapshots would be overwritten. */
+  void requireNotSnapshots(String what, long hostOffset, long length) throws CorruptImageException {
+    if (snapshotL2Tables.overlaps(hostOffset, length)) {
+      throw overwrites(what, hostOffset, length, Area.SNAPSHOT_L2_TABLE);
+    }
+  }
+
+  /** Does the same, but what snapshots refer to may be let go of. */
+  void requireNotOurs(String what, long hostOffset, long length) throws CorruptImageException {
     long last = (hostOffset + length - 1) >>> clusterBits;
     for (long cluster = hostOffset >>> clusterBits; cluster <= last; cluster++) {
       Area area = area(cluster);
@@ -119,9 +118,6 @@ final class OverlapGuard {
     }
     if (snapshotL1Tables.overlaps(hostOffset, length)) {
       throw overwrites(what, hostOffset, length, Area.SNAPSHOT_L1_TABLE);
-    }
-    if (snapshotL2Tables.overlaps(hostOffset, length)) {
-      throw overwrites(what, hostOffset, length, Area.SNAPSHOT_L2_TABLE);
     }
   }
 

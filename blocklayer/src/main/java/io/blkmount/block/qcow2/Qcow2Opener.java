@@ -45,6 +45,7 @@ final class Qcow2Opener {
     ByteBuffer firstCluster = readStart(file, header.clusterSize());
     HeaderExtensions extensions = HeaderExtensions.parse(name, header, firstCluster);
     FeatureBits.requireKnown(name, header, extensions);
+    own.requireFor(header);
     if (options.writable()) {
       requireWritable(header, own);
       if (header.hasIncompatible(FeatureBits.DIRTY)) {
@@ -174,7 +175,8 @@ final class Qcow2Opener {
   }
 
   /**
-   * Guards what QEMU guards by default; nothing is written to the L2 tables of snapshots either.
+   * Guards the tables of snapshots. No refcount, and so nothing, leads to their L2 tables, which
+   * are not looked for unless that is wanted.
    */
   private void guardSnapshots(Metadata metadata, Qcow2Header header) throws IOException {
     List<ByteRange> l1Tables = new ArrayList<>();
@@ -183,10 +185,9 @@ final class Qcow2Opener {
             .forEach(
                 snapshot ->
                     l1Tables.add(
-                        new ByteRange(snapshot.l1TableOffset(), snapshot.l1ByteCount())
-                            .alignedOut(header.clusterSize())));
+                        new ByteRange(snapshot.l1TableOffset(), snapshot.l1ByteCount())));
     metadata.guard().add(header.snapshotTableOffset(), bytes, OverlapGuard.Area.SNAPSHOT_TABLE);
-    metadata.guard().snapshotL1Tables(HostRanges.of(l1Tables));
+    SnapshotGuard.renew(metadata, l1Tables);
   }
 
   /**

@@ -173,20 +173,16 @@ final class Qcow2Snapshots {
       OverlapGuard.Area area = OverlapGuard.Area.SNAPSHOT_TABLE;
       metadata.guard().remove(header.snapshotTableOffset(), tableBytes, area);
       metadata.guard().add(tableOffset, newTableBytes, area);
-      guardL1Tables();
+      guardTables();
       next.punchFreed();
     }
 
-    private void guardL1Tables() {
-      int clusterSize = metadata.geometry().clusterSize();
+    private void guardTables() throws IOException {
       List<ByteRange> l1Tables =
           snapshots.stream()
-              .map(
-                  snapshot ->
-                      new ByteRange(snapshot.l1TableOffset(), snapshot.l1ByteCount())
-                          .alignedOut(clusterSize))
+              .map(snapshot -> new ByteRange(snapshot.l1TableOffset(), snapshot.l1ByteCount()))
               .toList();
-      metadata.guard().snapshotL1Tables(HostRanges.of(l1Tables));
+      SnapshotGuard.renew(metadata, l1Tables);
     }
   }
 }

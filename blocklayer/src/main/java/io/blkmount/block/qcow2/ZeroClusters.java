@@ -64,7 +64,14 @@ final class ZeroClusters {
       requireEntryOnly(last, guestEnd);
     }
     zeroPart(guestOffset, first, backed);
-    changes.apply(first, last, backed, (entry, kind, at) -> zeroed(entry, kind, mayUnmap, backed));
+    boolean drops = mayUnmap && !metadata.keepsDiscarded();
+    KeptClusters kept = new KeptClusters(mayUnmap && !drops, metadata);
+    changes.apply(
+        first,
+        last,
+        backed,
+        (entry, kind, at) -> kept.note(entry, zeroed(entry, kind, drops, backed)));
+    kept.discard();
     zeroPart(last, guestEnd, backed);
   }
 
@@ -153,7 +160,7 @@ final class ZeroClusters {
       throw new BlockException(
           BlockError.NOT_SUPPORTED, "discard on version 2 would expose the backing file");
     }
-    long dropped = metadata.isVersion3() ? L2Entry.ZERO_ENTRY : L2Entry.UNALLOCATED_ENTRY;
+    KeptClusters kept = new KeptClusters(metadata.keepsDiscarded(), metadata);
     long first = firstWhole(guestOffset, guestEnd);
     long last = lastWhole(guestOffset, guestEnd);
     discardPart(guestOffset, first);
@@ -161,9 +168,16 @@ final class ZeroClusters {
         first,
         last,
         false,
-        (entry, kind, at) ->
-            kind == L2Entry.Kind.UNALLOCATED || kind == L2Entry.Kind.ZERO_PLAIN ? entry : dropped);
+        (entry, kind, at) -> kept.note(entry, discarded(entry, kind)));
+    kept.discard();
     discardPart(last, guestEnd);
+  }
+
+  private long discarded(long entry, L2Entry.Kind kind) {
+    if (!metadata.isVersion3()) {
+      return kind == L2Entry.Kind.UNALLOCATED ? entry : L2Entry.UNALLOCATED_ENTRY;
+    }
+    return zeroed(entry, kind, !metadata.keepsDiscarded(), false);
   }
 
   /** The host cluster stays, because the rest of it is in use. */

@@ -34,6 +34,9 @@ final class RandomDamage {
       return "length " + image.length();
     }
     List<Long> words = usedWords(image, layout);
+    if (words.isEmpty()) {
+      return "nothing is left";
+    }
     long at = words.get(random.nextInt(words.size()));
     long old = image.getLong(at);
     long mask =
