@@ -10,6 +10,7 @@ import io.blkmount.block.driver.CreateOptions;
 import io.blkmount.block.error.BlockError;
 import io.blkmount.block.error.BlockException;
 import io.blkmount.block.open.ImageCreator;
+import io.blkmount.block.open.ImageKeys;
 import io.blkmount.block.open.OpenOptions;
 import io.blkmount.block.testing.DiskModel;
 import io.blkmount.block.testing.Images;
@@ -17,6 +18,7 @@ import io.blkmount.block.testing.QemuImg;
 import io.blkmount.block.testing.TestKey;
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -149,5 +151,26 @@ final class EncryptedCreationTest {
     try (BlockBackend disk = BlockLayer.open(opening())) {
       assertThat(disk.length()).isEqualTo(LENGTH);
     }
+  }
+
+  @Test
+  void keysOfAClosedImageAreAddedAndErased() throws IOException {
+    create(options(LUKS));
+    byte[] other = "other".getBytes(StandardCharsets.US_ASCII);
+    ImageKeys keys = ImageKeys.of(image.toString(), null);
+
+    try (BlockBackend disk = BlockLayer.open(opening())) {
+      assertThat(disk.writable()).isTrue();
+      assertThatThrownBy(() -> keys.add(TestKey.bytes(), other, 1))
+          .isInstanceOfSatisfying(
+              BlockException.class, e -> assertThat(e.error()).isEqualTo(BlockError.LOCKED));
+    }
+    assertThat(keys.add(TestKey.bytes(), other, 1)).isEqualTo(1);
+    keys.erase(TestKey.bytes());
+
+    assertThat(keys.activeSlots()).containsExactly(1);
+    BlockLayer.open(opening().withKeys(name -> other.clone())).close();
+    assertThatThrownBy(() -> BlockLayer.open(opening())).hasMessageContaining("wrong key");
+    assertThatThrownBy(() -> keys.eraseSlot(1)).hasMessageContaining("the last active one");
   }
 }

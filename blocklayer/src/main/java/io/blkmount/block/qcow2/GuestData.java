@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.blkmount.block.qcow2;
 
+import io.blkmount.block.bytes.Alignment;
+import io.blkmount.block.crypto.SectorCipher;
 import io.blkmount.block.driver.ChildOpener;
 import io.blkmount.block.driver.WriteFlags;
+import io.blkmount.block.error.CorruptImageException;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import org.jspecify.annotations.Nullable;
@@ -44,6 +47,18 @@ record GuestData(
 
   boolean isEncrypted() {
     return cipher != null;
+  }
+
+  /**
+   * Fails if a disk would end inside a sector, which can neither be encrypted nor decrypted.
+   *
+   * @param diskLength in bytes
+   */
+  void requireWholeSectors(long diskLength) throws CorruptImageException {
+    if (isEncrypted() && !Alignment.isAligned(diskLength, SectorCipher.SECTOR_SIZE)) {
+      throw new CorruptImageException(
+          "encrypted disk: its length of " + diskLength + " bytes is not a multiple of 512");
+    }
   }
 
   /**

@@ -110,6 +110,7 @@ final class Qcow2Snapshots {
     Change change = new Change();
     try (NextTables next = change.next) {
       Qcow2Header applied = table().headerOf(table().find(change.snapshots, idOrName));
+      metadata.data().requireWholeSectors(applied.length());
       if (applied.length() != metadata.length()) {
         resizer.requireSnapshotsKeepLength();
       }

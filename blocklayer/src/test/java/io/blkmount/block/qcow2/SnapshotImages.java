@@ -68,7 +68,7 @@ final class SnapshotImages {
   /** Returns what qemu-img shows of a snapshot, as long as the disk is now. */
   static byte[] convert(Path file, String name) throws IOException {
     Path raw = file.resolveSibling("snapshot.raw");
-    QemuImg.img("convert", "-f", "qcow2", "-O", "raw", "-l", name, file, raw);
+    QemuImg.convert(file, raw, "-l", name);
     byte[] bytes = Files.readAllBytes(raw);
     Files.delete(raw);
     return bytes;

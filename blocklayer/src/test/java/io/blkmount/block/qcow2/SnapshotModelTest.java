@@ -37,7 +37,9 @@ final class SnapshotModelTest {
         medium.withRefcountBits(4),
         large,
         large.withRefcountBits(32).withBacking(3 << 20),
-        large.withExtendedL2());
+        large.withExtendedL2(),
+        medium.withEncryption("luks"),
+        large.withEncryption("aes"));
   }
 
   @ParameterizedTest
@@ -71,6 +73,6 @@ final class SnapshotModelTest {
           .as("%s: qemu-img shows snapshot %s", run, snapshot.getKey())
           .isTrue();
     }
-    QemuImg.img("snapshot", "-l", file);
+    QemuImg.onImage(file, "snapshot", "-l");
   }
 }

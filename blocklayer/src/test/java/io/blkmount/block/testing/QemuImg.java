@@ -130,6 +130,21 @@ public final class QemuImg {
     return require(onImageCommand(image, arguments));
   }
 
+  /**
+   * Converts a qcow2 image, which may be encrypted with {@link TestKey}, to raw.
+   *
+   * @param image which
+   * @param raw written
+   * @param options of qemu-img convert
+   */
+  public static void convert(Path image, Path raw, Object... options) {
+    List<Object> arguments = new ArrayList<>(List.of("convert", "-O", "raw"));
+    arguments.addAll(List.of(options));
+    List<String> command = onImageCommand(image, arguments.toArray());
+    command.add(raw.toString());
+    String unused = require(command);
+  }
+
   private static List<String> onImageCommand(Path image, Object... arguments) {
     List<String> command = command("qemu-img", arguments);
     if (isEncrypted(image)) {
