@@ -30,6 +30,7 @@ final class FioVerifyTest {
     "qcow2, 16, 4k-256k",
     "qcow2, 32, 512-128k",
     "small, 32, 512-16k",
+    "subclusters, 32, 512-64k",
     "overlay, 32, 512-64k"
   })
   void directRandomWritesVerify(String shape, int depth, String blocks) throws IOException {
@@ -49,7 +50,7 @@ final class FioVerifyTest {
   }
 
   @ParameterizedTest(name = "{0}")
-  @CsvSource({"raw", "qcow2", "overlay"})
+  @CsvSource({"raw", "qcow2", "subclusters", "overlay"})
   void writesAtAnyAlignmentVerify(String shape) throws IOException {
     Path image = image(shape);
     MountedImage mount = bench.mount("-f", format(shape), image);
@@ -129,6 +130,8 @@ final class FioVerifyTest {
         return bench.path("disk.img");
       case "small":
         return bench.qcow2("disk.qcow2", "16M", "-o", "cluster_size=512");
+      case "subclusters":
+        return bench.qcow2("disk.qcow2", "16M", "-o", "cluster_size=64k,extended_l2=on");
       case "overlay":
         bench.randomFile("base.raw", 10 << 20, 1);
         Path top = bench.overlay("disk.qcow2", "base.raw", "raw");

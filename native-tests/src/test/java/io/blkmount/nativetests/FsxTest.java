@@ -37,6 +37,7 @@ final class FsxTest {
     "qcow2, ''",
     "qcow2, --resizable",
     "qcow2, --discard=unmap",
+    "subclusters, --discard=unmap",
     "small, --detect-zeroes=unmap --discard=unmap",
     "version2, ''",
     "chain, ''",
@@ -92,6 +93,7 @@ final class FsxTest {
   private static String options(String shape) {
     return switch (shape) {
       case "small" -> "cluster_size=512,refcount_bits=1";
+      case "subclusters" -> "cluster_size=16k,extended_l2=on";
       case "version2" -> "compat=0.10,cluster_size=4k";
       default -> "cluster_size=64k";
     };

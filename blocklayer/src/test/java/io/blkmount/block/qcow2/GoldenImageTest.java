@@ -7,6 +7,7 @@ import io.blkmount.block.driver.BackingReference;
 import io.blkmount.block.driver.CreateOptions;
 import io.blkmount.block.driver.DriverInstance;
 import io.blkmount.block.driver.DriverOptions;
+import io.blkmount.block.driver.Extent;
 import io.blkmount.block.qcow2.HeaderExtensions.BitmapsPointer;
 import io.blkmount.block.qcow2.HeaderExtensions.CryptoPointer;
 import io.blkmount.block.testing.Images;
@@ -113,6 +114,44 @@ final class GoldenImageTest {
             L2Entry.Kind.COMPRESSED,
             L2Entry.Kind.COMPRESSED);
     assertThat(L2Entry.kind(L2Entry.ZERO_ENTRY, false)).isEqualTo(L2Entry.Kind.UNALLOCATED);
+  }
+
+  @Test
+  void extendedEntriesHaveAStateForEverySubcluster() {
+    ByteBuffer table = ByteBuffer.wrap(GoldenFile.load("kinds-extended"), 0x10000, 128).slice();
+    long[] words = new long[16];
+    table.asLongBuffer().get(words);
+
+    assertThat(words)
+        .startsWith(
+            L2Entry.normal(0x14000),
+            SubclusterMap.withZero(0b1100, 0b11110000),
+            0,
+            0,
+            0,
+            SubclusterMap.ALL_ZERO,
+            L2Entry.normal(0x18000),
+            SubclusterMap.ALL_ZERO);
+    assertThat(L2Entry.isCompressed(words[10])).isTrue();
+    assertThat(words[11]).isEqualTo(SubclusterMap.NONE);
+  }
+
+  @Test
+  void theDriverReadsEverySubcluster() throws IOException {
+    byte[] expected = new byte[128 << 10];
+    Arrays.fill(expected, 1 << 10, 2 << 10, (byte) 1);
+    Arrays.fill(expected, 64 << 10, (64 << 10) + 512, (byte) 2);
+    Arrays.fill(expected, 80 << 10, 96 << 10, (byte) 3);
+    MemoryChild file = new MemoryChild(MemoryInstance.of(GoldenFile.load("kinds-extended")));
+
+    try (DriverInstance image =
+        new Qcow2Driver().open(new DriverOptions("x", false, Map.of()), file.opener())) {
+      assertThat(Images.read(image, 0, 128 << 10)).isEqualTo(ByteBuffer.wrap(expected));
+      assertThat(image.extentAt(0, 1 << 20)).isEqualTo(Extent.unallocated(0, 1 << 10));
+      assertThat(image.extentAt(1 << 10, 1 << 20))
+          .isEqualTo(Extent.data(1 << 10, 1 << 10, 0x14400));
+      assertThat(image.extentAt(2 << 10, 1 << 20).kind()).isEqualTo(Extent.Kind.ZERO);
+    }
   }
 
   /** Both streams lie in one sector, which therefore has two owners. */
