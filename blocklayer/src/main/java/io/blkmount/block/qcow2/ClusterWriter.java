@@ -52,8 +52,16 @@ final class ClusterWriter {
     while (source.hasRemaining()) {
       writeback.runIfDue();
       ClusterRun run = lookup.find(at, source.remaining());
-      at += run.isOverwritable() ? overwrite(run, source) : allocate(run, source);
+      at += isOverwrite(run, source) ? overwrite(run, source) : allocate(run, source);
     }
+  }
+
+  /** Stored subclusters are written together with those around them that are not yet. */
+  private boolean isOverwrite(ClusterRun run, ByteBuffer source) {
+    long later = source.remaining() - run.length();
+    return run.isOverwritable()
+        && (later < geometry.subclusterSize()
+            || geometry.isClusterAligned(run.guestOffset() + run.length()));
   }
 
   private int overwrite(ClusterRun run, ByteBuffer source) throws IOException {
@@ -63,10 +71,12 @@ final class ClusterWriter {
     return length;
   }
 
-  /** Writes the start of a run into new host clusters; 0 if somebody else has just done that. */
+  /** Writes the start of a run into new host clusters, or where there are some by now. */
   private int allocate(ClusterRun run, ByteBuffer source) throws IOException {
     long guestOffset = run.guestOffset();
-    long end = Math.min(guestOffset + run.length(), geometry.sliceSpanEnd(guestOffset));
+    boolean inPlace = run.hasHostCluster() && run.copied();
+    long wanted = inPlace ? source.remaining() : run.length();
+    long end = Math.min(guestOffset + wanted, geometry.sliceSpanEnd(guestOffset));
     long firstCluster = guestOffset >> geometry.clusterBits();
     int count = (int) geometry.clustersTouched(guestOffset, end - guestOffset);
     try (AllocationTracker.Reservation mine = tracker.reserve(firstCluster, count);
@@ -74,24 +84,31 @@ final class ClusterWriter {
       long reservedEnd = (firstCluster + mine.clusterCount()) << geometry.clusterBits();
       long length = Math.min(end, reservedEnd) - guestOffset;
       ClusterRun now = metadata.l2Entries().find(slice, guestOffset, length);
-      return now.isOverwritable() ? 0 : place(slice, now, source);
+      return now.hasHostCluster() && now.copied()
+          ? writeInPlace(slice, now, length, source)
+          : place(slice, now, source);
     }
+  }
+
+  /** Writes into host clusters that are there, of which not everything need be stored yet. */
+  private int writeInPlace(Slice slice, ClusterRun run, long maxLength, ByteBuffer source)
+      throws IOException {
+    int length = (int) metadata.l2Entries().placeLength(slice, run, maxLength);
+    if (run.isOverwritable() && length == run.length()) {
+      return overwrite(run, source);
+    }
+    clusters.requireWritable(run.hostOffset(), length);
+    int count = (int) geometry.clustersTouched(run.guestOffset(), length);
+    HostRun there = new HostRun(geometry.clusterStart(run.hostOffset()), count);
+    copyOnWrite.write(run, new ClusterAllocator.Allocated(there, false), source, length);
+    link(slice, run.guestOffset(), run.guestOffset() + length, there);
+    return length;
   }
 
   private int place(Slice slice, ClusterRun run, ByteBuffer source) throws IOException {
     int count = (int) geometry.clustersTouched(run.guestOffset(), run.length());
-    ClusterAllocator.Allocated target;
-    int length;
-    if (run.hasHostCluster() && run.copied()) {
-      clusters.requireWritable(run.hostOffset(), run.length());
-      HostRun reserve = new HostRun(geometry.clusterStart(run.hostOffset()), count);
-      target = new ClusterAllocator.Allocated(reserve, false);
-      length = (int) run.length();
-      copyOnWrite.write(run, target, source, length);
-    } else {
-      target = clusters.allocate(run.guestOffset(), count);
-      length = fillOrGiveBack(slice, run, target, source);
-    }
+    ClusterAllocator.Allocated target = clusters.allocate(run.guestOffset(), count);
+    int length = fillOrGiveBack(slice, run, target, source);
     link(slice, run.guestOffset(), run.guestOffset() + length, target.run());
     return length;
   }

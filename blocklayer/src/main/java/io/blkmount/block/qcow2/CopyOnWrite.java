@@ -32,7 +32,8 @@ final class CopyOnWrite {
    * Writes the first {@code length} bytes of {@code source} and the edges around them, so that
    * every byte of the clusters, or subclusters, that were touched is the guest's own.
    *
-   * @param before what the clusters held; starts at the guest offset that is written
+   * @param before what the clusters held; starts at the guest offset that is written, and may end
+   *     before the data if nothing has to be filled up there
    * @param taken where to; its first cluster holds the guest offset
    * @param source moved on by {@code length}
    */
@@ -70,8 +71,9 @@ final class CopyOnWrite {
     boolean whole = before.kind() == L2Entry.Kind.COMPRESSED;
     int unit = whole ? geometry.clusterSize() : geometry.subclusterSize();
     long guestEnd = before.guestOffset() + length;
-    int head = (int) (before.guestOffset() & (unit - 1));
-    int tail = tailLength(guestEnd, (int) (Alignment.up(guestEnd, unit) - guestEnd));
+    int toUnit = (int) (Alignment.up(guestEnd, unit) - guestEnd);
+    int head = before.isOverwritable() ? 0 : (int) (before.guestOffset() & (unit - 1));
+    int tail = length > before.length() ? 0 : tailLength(guestEnd, toUnit);
     int inCluster = geometry.offsetInCluster(before.guestOffset());
     return new Place(taken.run().hostOffset() + inCluster - head, head, tail);
   }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.blkmount.block.qcow2;
 
+import io.blkmount.block.bytes.Alignment;
 import io.blkmount.block.driver.Extent;
 import io.blkmount.block.error.CorruptImageException;
 import org.jspecify.annotations.Nullable;
@@ -194,6 +195,29 @@ final class ExtendedEntries extends L2Entries {
 
   private static String hex(long map) {
     return "0x" + Long.toHexString(map);
+  }
+
+  @Override
+  long placeLength(Slice slice, ClusterRun run, long maxLength) {
+    long start = run.guestOffset();
+    long end = geometry.clusterEnd(start + 1);
+    long expected = run.entry() + geometry.clusterSize();
+    int limit = geometry.entriesPerSlice() << 1;
+    for (int next = word(start) + 2; next < limit && end < start + maxLength; next += 2) {
+      if (slice.entry(next) != expected || !SubclusterMap.isSound(slice.entry(next + 1))) {
+        break;
+      }
+      expected += geometry.clusterSize();
+      end += geometry.clusterSize();
+    }
+    return Math.max(run.length(), withoutEdge(slice, Math.min(end, start + maxLength)) - start);
+  }
+
+  /** Returns where a write up to {@code end} can end so that nothing has to be filled up there. */
+  private long withoutEdge(Slice slice, long end) {
+    long map = slice.entry(word(end - 1) + 1);
+    int state = SubclusterMap.state(map, geometry.subclusterIndex(end - 1));
+    return state == SubclusterMap.STORED ? end : Alignment.down(end, geometry.subclusterSize());
   }
 
   @Override

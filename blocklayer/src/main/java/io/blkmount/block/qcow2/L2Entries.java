@@ -57,6 +57,15 @@ abstract class L2Entries {
   abstract long unallocatedLength(Slice slice, long guestOffset, long maxLength);
 
   /**
+   * Returns how much can be written in one stretch over the host clusters of a run, whatever they
+   * hold: at least the run, and what is more ends with a subcluster or in a stored one.
+   *
+   * @param run whose host clusters belong to this image state alone
+   * @param maxLength in bytes from the start of the run on
+   */
+  abstract long placeLength(Slice slice, ClusterRun run, long maxLength);
+
+  /**
    * Points an entry at a host cluster in which guest bytes have been written.
    *
    * @param start guest offset of the first of them

@@ -110,6 +110,11 @@ final class StandardEntries extends L2Entries {
   }
 
   @Override
+  long placeLength(Slice slice, ClusterRun run, long maxLength) {
+    return run.length();
+  }
+
+  @Override
   long link(Slice slice, long start, long end, long hostOffset) {
     return replace(slice, start, L2Entry.normal(hostOffset));
   }

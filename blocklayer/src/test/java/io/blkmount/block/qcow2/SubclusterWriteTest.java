@@ -112,6 +112,33 @@ final class SubclusterWriteTest {
   }
 
   @Test
+  void subclustersOfEveryStateAreWrittenAtOnce() throws IOException {
+    try (TestImage image = TestImage.open(host, below)) {
+      write(image, 0, 4 * CLUSTER);
+      image.io().writeZeroes(CLUSTER + SUB, 5 * SUB, WriteFlags.NONE);
+      write(image, 5 * CLUSTER + 9 * SUB, SUB);
+      host.clear();
+
+      write(image, 100, 3 * CLUSTER);
+      write(image, 5 * CLUSTER + 10, CLUSTER - 20);
+
+      assertThat(host.calls(Kind.WRITE)).as("of the second, the last subcluster").hasSize(3);
+      assertThat(Images.read(image.io(), 100, 3 * CLUSTER))
+          .isEqualTo(Images.bytes(3 * CLUSTER, 3 * CLUSTER));
+      assertThat(Images.read(image.io(), 3 * CLUSTER + 100, 1000))
+          .isEqualTo(Images.bytes(4 * CLUSTER, 4 * CLUSTER).slice(3 * CLUSTER + 100, 1000));
+      assertThat(Images.read(image.io(), 5 * CLUSTER + 10, CLUSTER - 20))
+          .isEqualTo(Images.bytes(CLUSTER - 20, CLUSTER - 20));
+      for (int edge : new int[] {5 * CLUSTER, 6 * CLUSTER - 10}) {
+        assertThat(Images.read(image.io(), edge, 10))
+            .isEqualTo(Images.bytes(16 * CLUSTER, 3).slice(edge, 10));
+      }
+    }
+    assertThat(map(5)).isEqualTo(SubclusterMap.ALL_STORED);
+    requireClean();
+  }
+
+  @Test
   void zeroingSubclustersTouchesNoData() throws IOException {
     try (TestImage image = TestImage.open(host, below)) {
       write(image, 0, 2 * CLUSTER);
