@@ -157,6 +157,8 @@ final class Qcow2Opener {
     if (options.writable()) {
       guardTables(metadata, header);
       guardSnapshots(metadata, header);
+    } else {
+      new SnapshotTable(options.imageName(), file, header).forEachUsable(snapshot -> {});
     }
     return metadata;
   }
@@ -182,7 +184,7 @@ final class Qcow2Opener {
     List<ByteRange> l1Tables = new ArrayList<>();
     int bytes =
         new SnapshotTable(options.imageName(), metadata.file(), header)
-            .forEach(
+            .forEachUsable(
                 snapshot ->
                     l1Tables.add(
                         new ByteRange(snapshot.l1TableOffset(), snapshot.l1ByteCount())));

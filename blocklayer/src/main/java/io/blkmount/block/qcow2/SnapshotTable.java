@@ -58,15 +58,41 @@ final class SnapshotTable {
    * @throws IOException if the table cannot be read, or from the visitor
    */
   int forEach(Visitor visitor) throws IOException {
+    return walk((rules, record, fileLength) -> visitor.visit(parse(rules, record, fileLength)));
+  }
+
+  /**
+   * Does {@link #forEach} for snapshots that can be used: of one whose fields make no sense the
+   * image's own disk needs nothing. It still fails where the table cannot be gone through.
+   */
+  int forEachUsable(Visitor visitor) throws IOException {
+    return walk(
+        (rules, record, fileLength) -> {
+          SnapshotRecord snapshot;
+          try {
+            snapshot = parse(rules, record, fileLength);
+          } catch (CorruptImageException unusable) {
+            return;
+          }
+          visitor.visit(snapshot);
+        });
+  }
+
+  /** Looks at the bytes of a record. */
+  private interface RecordVisitor {
+    void visit(HeaderRules rules, ByteBuffer record, long fileLength) throws IOException;
+  }
+
+  private int walk(RecordVisitor visitor) throws IOException {
     if (header.snapshotCount() == 0) {
       return 0;
     }
     try (BouncePool.Bounce bounce = BouncePool.take(WINDOW)) {
-      return forEach(bounce.buffer().limit(0), visitor);
+      return walk(bounce.buffer().limit(0), visitor);
     }
   }
 
-  private int forEach(ByteBuffer window, Visitor visitor) throws IOException {
+  private int walk(ByteBuffer window, RecordVisitor visitor) throws IOException {
     long fileLength = file.length();
     int windowStart = 0;
     int end = 0;
@@ -81,7 +107,7 @@ final class SnapshotTable {
       window.position(start - windowStart);
       int length = SnapshotRecord.lengthOf(rules, window);
       requireInFile(rules, start, length, fileLength);
-      visitor.visit(parse(rules, window.slice(window.position(), length), fileLength));
+      visitor.visit(rules, window.slice(window.position(), length), fileLength);
       end = start + length;
     }
     return end;

@@ -99,7 +99,7 @@ final class ImageMutator {
     }
     int width = random.nextBoolean() ? 4 : 8;
     at -= random.nextInt(4) == 0 ? at % width : 0;
-    put(image, at, width, changed(image.getLong(at), random) >>> (64 - 8 * width));
+    put(image, at, width, changed(word(image, at), random) >>> (64 - 8 * width));
   }
 
   /** Returns another word, in its highest bytes if it is shorter than a long. */
@@ -107,11 +107,16 @@ final class ImageMutator {
     return switch (random.nextInt(7)) {
       case 0, 1 -> old ^ 1L << random.nextInt(64);
       case 2 -> old + (long) clusterSize * (random.nextInt(5) - 2);
-      case 3 -> original.getLong(words.get(random.nextInt(words.size())));
+      case 3 -> word(original, words.get(random.nextInt(words.size())));
       case 4 -> EdgeValues.any(random) << 32;
       case 5 -> random.nextLong(original.length() + clusterSize) & -(long) clusterSize;
       default -> EdgeValues.any(random);
     };
+  }
+
+  /** Returns 8 bytes from a multiple of 4 on. */
+  private static long word(PagedBytes image, long at) {
+    return ByteBuffer.wrap(image.bytes(at, Long.BYTES)).getLong();
   }
 
   private static void put(PagedBytes image, long at, int width, long value) {

@@ -3,6 +3,7 @@ package io.blkmount.block.qcow2;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.blkmount.block.driver.CheckFinding;
 import io.blkmount.block.driver.CheckResult;
 import io.blkmount.block.driver.ChildOpener;
 import io.blkmount.block.driver.ChildRole;
@@ -10,6 +11,7 @@ import io.blkmount.block.driver.DriverInstance;
 import io.blkmount.block.driver.DriverOptions;
 import io.blkmount.block.driver.Extent;
 import io.blkmount.block.driver.Preallocation;
+import io.blkmount.block.driver.RepairMode;
 import io.blkmount.block.driver.WriteFlags;
 import io.blkmount.block.request.PipelineOptions;
 import io.blkmount.block.request.RequestPipeline;
@@ -59,6 +61,7 @@ final class MutationRun {
     attempt(() -> use(written, true, this::change));
     assertThat(written.content().length() - image.length()).as(context).isLessThan(MAX_GROWTH);
     attempt(() -> check(written));
+    attempt(this::repair);
     return opened;
   }
 
@@ -161,18 +164,29 @@ final class MutationRun {
     }
   }
 
+  /** Puts right what can be. */
+  private void repair() throws IOException {
+    MemoryInstance host = MemoryInstance.file(image.copy(), 1);
+    RequestPipeline file = new RequestPipeline(host, PipelineOptions.writable("file"));
+    PipelineChild child = new PipelineChild(file, "test.qcow2");
+    CheckResult left =
+        new Qcow2Driver().repair("test.qcow2", child, RepairMode.ALL, MutationRun::requireLine);
+    assertThat(host.content().length() - image.length()).as(context).isLessThan(MAX_GROWTH);
+    assertThat(left.corruptions()).as(context).isNotNegative();
+  }
+
+  private static void requireLine(CheckFinding finding) {
+    assertThat(finding.text())
+        .isNotBlank()
+        .hasSizeLessThan(MAX_MESSAGE)
+        .doesNotContainPattern("\\p{Cntrl}");
+  }
+
   private static void check(DriverInstance host) throws IOException {
     RequestPipeline file = new RequestPipeline(host, PipelineOptions.readOnly("file"));
     CheckResult result =
         new Qcow2Driver()
-            .check(
-                "test.qcow2",
-                new PipelineChild(file, "test.qcow2"),
-                finding ->
-                    assertThat(finding.text())
-                        .isNotBlank()
-                        .hasSizeLessThan(MAX_MESSAGE)
-                        .doesNotContainPattern("\\p{Cntrl}"));
+            .check("test.qcow2", new PipelineChild(file, "test.qcow2"), MutationRun::requireLine);
     assertThat(result.corruptions()).isNotNegative();
   }
 }

@@ -46,6 +46,8 @@ final class Qcow2ModelTest {
     for (int clusterSize : new int[] {16384, 16384, 65536, 65536, 131072, 2 << 20}) {
       ImageShape shape = ImageShape.of(clusterSize, length(clusterSize)).withExtendedL2();
       shapes.add(withBacking(shape, turn++));
+      String type = turn % 2 == 0 ? "zlib" : "zstd";
+      shapes.add(withBacking(shape.withCompression(type), turn / 2));
     }
     return shapes.stream();
   }

@@ -92,7 +92,26 @@ final class SnapshotTableTest {
                 + " -r)");
   }
 
-  /** Offsets are those in the table; both ways to open see the same. */
+  /** Offsets are those in the table, which cannot be gone through by anybody. */
+  @ParameterizedTest(name = "{0}")
+  @CsvSource(
+      delimiter = '|',
+      textBlock =
+          """
+          36=00000401        | entry 0, field extra_data_size: 1025 is not in 0..1024
+          12=ffffffff        | entry 0, field length: 131134 bytes at host offset
+          """)
+  void brokenTableIsRefused(String poke, String problem) {
+    PagedBytes broken = poked(poke);
+
+    for (boolean writable : new boolean[] {false, true}) {
+      assertThatThrownBy(() -> open(MemoryInstance.file(broken, 1), writable, Map.of()))
+          .isInstanceOf(CorruptImageException.class)
+          .hasMessageStartingWith("image \"x\": snapshot table " + problem);
+    }
+  }
+
+  /** Of such a snapshot the disk itself needs nothing. */
   @ParameterizedTest(name = "{0}")
   @CsvSource(
       delimiter = '|',
@@ -102,17 +121,20 @@ final class SnapshotTableTest {
           0=00ffffffff000000 | entry 0, field l1_table_offset: 8 bytes at host offset 0xffffffff000000 are not all in the file
           8=00400000         | entry 0, field l1_table_offset: 33554432 bytes at host offset
           8=00400001         | entry 0, field l1_size: 4194305 is not in 0..4194304
-          36=00000401        | entry 0, field extra_data_size: 1025 is not in 0..1024
-          12=ffffffff        | entry 0, field length: 131134 bytes at host offset
           48=ffffffffffffffff | entry 0, field disk size: 18446744073709551615 bytes is not below 2^63
           """)
-  void brokenTableIsRefused(String poke, String problem) {
+  void brokenSnapshotIsRefusedAndLeavesTheDiskUsable(String poke, String problem)
+      throws IOException {
     PagedBytes broken = poked(poke);
 
-    for (boolean writable : new boolean[] {false, true}) {
-      assertThatThrownBy(() -> open(broken, writable))
-          .isInstanceOf(CorruptImageException.class)
-          .hasMessageStartingWith("image \"x\": snapshot table " + problem);
+    assertThatThrownBy(() -> SnapshotImages.open(broken, "first"))
+        .isInstanceOf(CorruptImageException.class)
+        .hasMessageStartingWith("image \"x\": snapshot table " + problem);
+    MemoryInstance host = MemoryInstance.file(broken, 1);
+    try (DriverInstance disk = open(host, true, Map.of())) {
+      disk.write(0, Images.bytes(512, 1), WriteFlags.NONE);
+      disk.flush();
+      assertThat(Images.read(disk, 0, 512)).isEqualTo(Images.bytes(512, 1));
     }
   }
 
