@@ -98,6 +98,17 @@ public final class QemuImg {
     return require(command("qemu-io", arguments.toArray()));
   }
 
+  /**
+   * Runs another of QEMU's tools and fails if it fails.
+   *
+   * @param program such as {@code qemu-io}
+   * @param arguments its own
+   * @return what it printed
+   */
+  public static String tool(String program, Object... arguments) {
+    return require(command(program, arguments));
+  }
+
   private static List<String> command(String program, Object... arguments) {
     List<String> command = new ArrayList<>(List.of(program));
     for (Object argument : arguments) {
