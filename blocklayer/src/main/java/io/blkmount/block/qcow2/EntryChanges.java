@@ -61,7 +61,9 @@ final class EntryChanges {
     }
   }
 
-  /** Returns whether nothing becomes of a run: then no table is made, nor copied from a snapshot. */
+  /**
+   * Returns whether nothing becomes of a run: then no table is made, nor copied from a snapshot.
+   */
   private static boolean isLeft(ClusterRun run, boolean changesUnallocated, Change change) {
     if (run.hasHostCluster()) {
       return false;

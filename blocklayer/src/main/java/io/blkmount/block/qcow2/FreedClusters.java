@@ -214,7 +214,9 @@ final class FreedClusters {
         next++;
       }
       if (last) {
-        metadata.guard().requireNotSnapshots("dropped cluster", first << bits, (next - first) << bits);
+        metadata
+            .guard()
+            .requireNotSnapshots("dropped cluster", first << bits, (next - first) << bits);
         punch(first, next - first);
       }
     }

@@ -66,8 +66,7 @@ final class OverlapOptions {
     return guarded;
   }
 
-  private static int level(@Nullable String mode, @Nullable String template)
-      throws BlockException {
+  private static int level(@Nullable String mode, @Nullable String template) throws BlockException {
     if (mode != null && template != null && !mode.equals(template)) {
       throw invalid(MODE + "=" + mode + " beside " + TEMPLATE + "=" + template);
     }

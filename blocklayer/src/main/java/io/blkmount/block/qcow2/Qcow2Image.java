@@ -31,12 +31,7 @@ import org.jspecify.annotations.Nullable;
 
 /** An opened qcow2 image: each request enters an epoch, is served, and leaves it. */
 final class Qcow2Image
-    implements DriverInstance,
-        Backed,
-        Snapshottable,
-        VmStateStore,
-        BitmapKeeper,
-        WriteObserver {
+    implements DriverInstance, Backed, Snapshottable, VmStateStore, BitmapKeeper, WriteObserver {
   private static final WriteFlags WRITE_FLAGS = WriteFlags.UNCHANGED;
   private static final Support WRITABLE = support(true, WRITE_FLAGS);
   private static final Support COMPRESSIBLE =

@@ -186,8 +186,7 @@ final class Qcow2Opener {
         new SnapshotTable(options.imageName(), metadata.file(), header)
             .forEachUsable(
                 snapshot ->
-                    l1Tables.add(
-                        new ByteRange(snapshot.l1TableOffset(), snapshot.l1ByteCount())));
+                    l1Tables.add(new ByteRange(snapshot.l1TableOffset(), snapshot.l1ByteCount())));
     metadata.guard().add(header.snapshotTableOffset(), bytes, OverlapGuard.Area.SNAPSHOT_TABLE);
     SnapshotGuard.renew(metadata, l1Tables);
   }

@@ -165,10 +165,7 @@ final class ZeroClusters {
     long last = lastWhole(guestOffset, guestEnd);
     discardPart(guestOffset, first);
     changes.apply(
-        first,
-        last,
-        false,
-        (entry, kind, at) -> kept.note(entry, discarded(entry, kind)));
+        first, last, false, (entry, kind, at) -> kept.note(entry, discarded(entry, kind)));
     kept.discard();
     discardPart(last, guestEnd);
   }

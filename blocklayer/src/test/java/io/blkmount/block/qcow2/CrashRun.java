@@ -163,7 +163,7 @@ final class CrashRun {
 
   /** Every other growth comes with its clusters, if they can be made zeros beforehand. */
   private Preallocation mode(Verb verb) {
-    boolean plain = verb == Verb.SHRINK || shape.encryption() != null || ids.get() % 2 == 0;
+    boolean plain = verb == Verb.SHRINK || !shape.encryption().isEmpty() || ids.get() % 2 == 0;
     return plain ? Preallocation.OFF : Preallocation.METADATA;
   }
 

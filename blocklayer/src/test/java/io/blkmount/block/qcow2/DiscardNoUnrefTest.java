@@ -75,8 +75,7 @@ final class DiscardNoUnrefTest {
     try (TestImage image = TestImage.open(empty, null)) {
       image.io().write(0, ByteBuffer.wrap(pattern), WriteFlags.NONE);
     }
-    MemoryInstance host =
-        MemoryInstance.file(SnapshotImages.take(empty.content(), null, "one"), 1);
+    MemoryInstance host = MemoryInstance.file(SnapshotImages.take(empty.content(), null, "one"), 1);
 
     try (TestImage image = TestImage.open(host, null, OPTIONS)) {
       drop(zeroes).run(image, 0, LENGTH);

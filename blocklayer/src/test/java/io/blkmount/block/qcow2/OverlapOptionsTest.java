@@ -91,9 +91,7 @@ final class OverlapOptionsTest {
     ImageShape shape = ImageShape.of(CLUSTER, 1 << 20).withVersion2();
     assertThatThrownBy(() -> open(shape, option + "=on"))
         .hasMessage(
-            "option "
-                + option
-                + "=on: the image has version 2 of the format, version 3 is needed");
+            "option " + option + "=on: the image has version 2 of the format, version 3 is needed");
   }
 
   private static TestImage open(ImageShape shape, String options) throws IOException {
@@ -102,7 +100,9 @@ final class OverlapOptionsTest {
 
   private static TestImage open(MemoryInstance host, String options) throws IOException {
     return TestImage.open(
-        host, null, new TestImage.Options(TestImage.Options.DEFAULT.discard(), false, values(options)));
+        host,
+        null,
+        new TestImage.Options(TestImage.Options.DEFAULT.discard(), false, values(options)));
   }
 
   @Test
@@ -125,8 +125,7 @@ final class OverlapOptionsTest {
     try (TestImage image = TestImage.open(host, null)) {
       image.io().write(0, ByteBuffer.allocate(2 * CLUSTER), WriteFlags.NONE);
     }
-    MemoryInstance taken =
-        MemoryInstance.file(SnapshotImages.take(host.content(), null, "one"), 1);
+    MemoryInstance taken = MemoryInstance.file(SnapshotImages.take(host.content(), null, "one"), 1);
     long l1 = taken.content().getLong(Qcow2Header.L1_TABLE_OFFSET_AT);
     long snapshots = L1Entry.l2Offset(taken.content().getLong(l1));
     try (TestImage image = TestImage.open(taken, null)) {
@@ -141,7 +140,8 @@ final class OverlapOptionsTest {
 
   @Test
   void tablesOfSnapshotsAreGuardedIfThatIsWanted() throws IOException {
-    try (TestImage image = open(MemoryInstance.file(sharedWithSnapshot(), 1), "overlap-check=all")) {
+    try (TestImage image =
+        open(MemoryInstance.file(sharedWithSnapshot(), 1), "overlap-check=all")) {
       assertThatThrownBy(() -> image.io().write(0, ByteBuffer.allocate(CLUSTER), WriteFlags.NONE))
           .isInstanceOf(CorruptImageException.class)
           .hasMessageContaining("would overwrite an L2 table of a snapshot");
@@ -158,8 +158,7 @@ final class OverlapOptionsTest {
     try (TestImage image = TestImage.open(host, null)) {
       image.io().write(0, ByteBuffer.allocate(1 << 22), WriteFlags.NONE);
     }
-    MemoryInstance taken =
-        MemoryInstance.file(SnapshotImages.take(host.content(), null, "one"), 1);
+    MemoryInstance taken = MemoryInstance.file(SnapshotImages.take(host.content(), null, "one"), 1);
 
     try (TestImage image = open(taken, "overlap-check=all")) {
       image.io().write(0, ByteBuffer.allocate(1 << 22), WriteFlags.NONE);
