@@ -1,33 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.blkmount.block.open;
 
-import io.blkmount.block.bytes.HostName;
 import io.blkmount.block.driver.CheckFinding;
 import io.blkmount.block.driver.CheckResult;
 import io.blkmount.block.driver.Checkable;
-import io.blkmount.block.driver.ChildOpener;
-import io.blkmount.block.driver.DetectZeroesMode;
-import io.blkmount.block.driver.DiscardMode;
-import io.blkmount.block.driver.KeySource;
 import io.blkmount.block.driver.RepairMode;
-import io.blkmount.block.error.BlockError;
-import io.blkmount.block.error.BlockException;
-import io.blkmount.block.graph.BlockGraph;
-import io.blkmount.block.graph.BlockNode;
 import java.io.IOException;
-import java.util.Map;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /** Checks and repairs single images, without the chain below them; also those that do not open. */
 public final class ImageChecker {
-  private final ImageReference image;
-  private final @Nullable String format;
-
-  private ImageChecker(ImageReference image, @Nullable String format) {
-    this.image = image;
-    this.format = format;
-  }
+  private ImageChecker() {}
 
   /**
    * Checks an image and changes nothing.
@@ -40,8 +24,8 @@ public final class ImageChecker {
    */
   public static CheckResult check(
       String name, @Nullable String format, Consumer<CheckFinding> findings) throws IOException {
-    return new ImageChecker(ImageReference.of(name), format)
-        .run(false, (checkable, file) -> checkable.check(file.name(), file, findings));
+    return run(
+        name, format, false, (checkable, file) -> checkable.check(file.name(), file, findings));
   }
 
   /**
@@ -57,33 +41,20 @@ public final class ImageChecker {
   public static CheckResult repair(
       String name, @Nullable String format, RepairMode mode, Consumer<CheckFinding> findings)
       throws IOException {
-    return new ImageChecker(ImageReference.of(name), format)
-        .run(true, (checkable, file) -> checkable.repair(file.name(), file, mode, findings));
+    return run(
+        name,
+        format,
+        true,
+        (checkable, file) -> checkable.repair(file.name(), file, mode, findings));
   }
 
-  /** What is done with a file that is open. */
-  private interface Action {
-    CheckResult run(Checkable checkable, ChildOpener.Child file) throws IOException;
-  }
-
-  private CheckResult run(boolean writable, Action action) throws IOException {
-    try (BlockGraph graph = new BlockGraph()) {
-      LayerOpener layers =
-          new LayerOpener(graph, DriverRegistry.STANDARD, new ChainGuard(), KeySource.NONE);
-      BlockNode node =
-          layers.openFile(image.protocol(), image, settings(writable), new OptionTree(Map.of()));
-      ChildOpener.Child file = LayerOpener.fileOf(node, writable);
-      if (layers.driverOf(format, image, file) instanceof Checkable checkable) {
-        return action.run(checkable, file);
-      }
-      throw new BlockException(
-          BlockError.NOT_SUPPORTED,
-          "image \"" + HostName.printable(image.path()) + "\": its format has nothing to check");
-    }
-  }
-
-  private static NodeSettings settings(boolean writable) {
-    return new NodeSettings(
-        null, writable, false, false, false, false, DiscardMode.UNMAP, DetectZeroesMode.OFF, false);
+  private static CheckResult run(
+      String name,
+      @Nullable String format,
+      boolean writable,
+      ClosedImage.Action<Checkable, CheckResult> action)
+      throws IOException {
+    return new ClosedImage(ImageReference.of(name), format)
+        .with(Checkable.class, "nothing to check", writable, action);
   }
 }

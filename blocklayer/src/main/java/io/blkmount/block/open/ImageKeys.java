@@ -1,19 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.blkmount.block.open;
 
-import io.blkmount.block.bytes.HostName;
-import io.blkmount.block.driver.ChildOpener;
-import io.blkmount.block.driver.DetectZeroesMode;
-import io.blkmount.block.driver.DiscardMode;
 import io.blkmount.block.driver.Encrypted;
-import io.blkmount.block.driver.KeySource;
-import io.blkmount.block.error.BlockError;
-import io.blkmount.block.error.BlockException;
-import io.blkmount.block.graph.BlockGraph;
-import io.blkmount.block.graph.BlockNode;
 import java.io.IOException;
 import java.util.List;
-import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -21,12 +11,10 @@ import org.jspecify.annotations.Nullable;
  * leaves an image that one of its keys opens.
  */
 public final class ImageKeys {
-  private final ImageReference image;
-  private final @Nullable String format;
+  private final ClosedImage image;
 
-  private ImageKeys(ImageReference image, @Nullable String format) {
+  private ImageKeys(ClosedImage image) {
     this.image = image;
-    this.format = format;
   }
 
   /**
@@ -37,7 +25,7 @@ public final class ImageKeys {
    * @throws IOException if the name is not one of an image
    */
   public static ImageKeys of(String name, @Nullable String format) throws IOException {
-    return new ImageKeys(ImageReference.of(name), format);
+    return new ImageKeys(new ClosedImage(ImageReference.of(name), format));
   }
 
   /**
@@ -98,29 +86,7 @@ public final class ImageKeys {
             });
   }
 
-  /** What is done with a file that is open. */
-  private interface Action<T> {
-    T run(Encrypted driver, ChildOpener.Child file) throws IOException;
-  }
-
-  private <T> T run(boolean writable, Action<T> action) throws IOException {
-    try (BlockGraph graph = new BlockGraph()) {
-      LayerOpener layers =
-          new LayerOpener(graph, DriverRegistry.STANDARD, new ChainGuard(), KeySource.NONE);
-      BlockNode node =
-          layers.openFile(image.protocol(), image, settings(writable), new OptionTree(Map.of()));
-      ChildOpener.Child file = LayerOpener.fileOf(node, writable);
-      if (layers.driverOf(format, image, file) instanceof Encrypted driver) {
-        return action.run(driver, file);
-      }
-      throw new BlockException(
-          BlockError.NOT_SUPPORTED,
-          "image \"" + HostName.printable(image.path()) + "\": its format has no keys");
-    }
-  }
-
-  private static NodeSettings settings(boolean writable) {
-    return new NodeSettings(
-        null, writable, false, false, false, false, DiscardMode.UNMAP, DetectZeroesMode.OFF, false);
+  private <T> T run(boolean writable, ClosedImage.Action<Encrypted, T> action) throws IOException {
+    return image.with(Encrypted.class, "no keys", writable, action);
   }
 }

@@ -52,6 +52,7 @@ final class Qcow2RepairRandomDamageTest {
       QemuImg.io(file, RandomDamage.requests(random));
     }
     PagedBytes image = Images.load(file);
+    int repaired = 0;
     for (int i = 0; i < 12 * Images.SCALE; i++) {
       PagedBytes damaged = image.copy();
       StringBuilder said = new StringBuilder(options + " seed " + seed);
@@ -60,10 +61,12 @@ final class Qcow2RepairRandomDamageTest {
           said.append(' ').append(RandomDamage.apply(damaged, random));
         }
         repair(damaged, said.toString());
+        repaired++;
       } catch (BlockException unreadable) {
         continue; // the L1 table was cut off, for one
       }
     }
+    assertThat(repaired).as("how many could be repaired, seed %d", seed).isPositive();
   }
 
   private void repair(PagedBytes damaged, String context) throws IOException {
