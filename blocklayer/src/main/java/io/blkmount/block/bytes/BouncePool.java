@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.blkmount.block.bytes;
 
+import com.google.errorprone.annotations.concurrent.GuardedBy;
 import java.nio.ByteBuffer;
-import java.util.concurrent.ConcurrentLinkedDeque;
-import java.util.concurrent.atomic.AtomicInteger;
+import java.nio.ByteOrder;
+import java.util.ArrayDeque;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -41,10 +42,9 @@ public final class BouncePool {
   public static Bounce take(int length) {
     int shift = Math.max(MIN_SHIFT, Integer.SIZE - Integer.numberOfLeadingZeros(length - 1));
     if (length == 0 || shift <= MAX_SHIFT) {
-      Shelf shelf = SHARED.shelves[length == 0 ? 0 : shift - MIN_SHIFT];
-      return new Bounce(shelf, shelf.take(), length);
+      return SHARED.shelves[length == 0 ? 0 : shift - MIN_SHIFT].take().ofLength(length);
     }
-    return new Bounce(null, allocate(length), length);
+    return new Bounce(null, allocate(length)).ofLength(length);
   }
 
   /**
@@ -58,16 +58,28 @@ public final class BouncePool {
     return ByteBuffer.allocateDirect(whole).alignedSlice(page).slice(0, length);
   }
 
-  /** A borrowed buffer. */
+  /** A borrowed buffer; the object waits on the shelf as well, so that borrowing is no garbage. */
   public static final class Bounce implements AutoCloseable {
     private final @Nullable Shelf shelf;
-    private final ByteBuffer whole;
-    private final ByteBuffer buffer;
 
-    private Bounce(@Nullable Shelf shelf, ByteBuffer whole, int length) {
+    /** Never lent itself: a borrower may do anything to the limit. */
+    private final ByteBuffer whole;
+
+    /** The start of the whole, of the last borrower's length. */
+    private ByteBuffer buffer;
+
+    private Bounce(@Nullable Shelf shelf, ByteBuffer whole) {
       this.shelf = shelf;
       this.whole = whole;
-      this.buffer = whole.slice(0, length);
+      this.buffer = whole.slice();
+    }
+
+    private Bounce ofLength(int length) {
+      buffer =
+          buffer.capacity() == length
+              ? buffer.clear().order(ByteOrder.BIG_ENDIAN)
+              : whole.slice(0, length);
+      return this;
     }
 
     /** Returns the buffer; always the same object, its position and limit are the borrower's. */
@@ -75,39 +87,39 @@ public final class BouncePool {
       return buffer;
     }
 
-    /** Gives the buffer back; nobody may use it, or a slice of it, from here on. */
+    /** Gives the buffer back, once; nobody may use it, or a slice of it, from here on. */
     @Override
     public void close() {
       if (shelf != null) {
-        shelf.giveBack(whole);
+        shelf.giveBack(this);
       }
     }
   }
 
+  /** A stack, so that the memory that was used last, and is still cached, is used next. */
   private static final class Shelf {
     private final int size;
-    private final ConcurrentLinkedDeque<ByteBuffer> idle = new ConcurrentLinkedDeque<>();
-    private final AtomicInteger idleCount = new AtomicInteger();
+
+    @GuardedBy("this")
+    private final ArrayDeque<Bounce> idle = new ArrayDeque<>(MAX_IDLE);
 
     Shelf(int size) {
       this.size = size;
     }
 
-    ByteBuffer take() {
-      ByteBuffer buffer = idle.pollFirst();
-      if (buffer == null) {
-        return allocate(size);
-      }
-      idleCount.decrementAndGet();
-      return buffer;
+    Bounce take() {
+      Bounce bounce = pop();
+      return bounce != null ? bounce : new Bounce(this, allocate(size));
     }
 
-    void giveBack(ByteBuffer buffer) {
-      if (idleCount.incrementAndGet() > MAX_IDLE) {
-        idleCount.decrementAndGet();
-        return;
+    private synchronized @Nullable Bounce pop() {
+      return idle.pollFirst();
+    }
+
+    synchronized void giveBack(Bounce bounce) {
+      if (idle.size() < MAX_IDLE) {
+        idle.addFirst(bounce);
       }
-      idle.addFirst(buffer);
     }
   }
 }

@@ -70,7 +70,8 @@ final class AllocationTracker {
   @GuardedBy("lock")
   private long freeUntil(long first, long end) {
     long free = end;
-    for (Reservation other : reservations) {
+    for (int i = 0; i < reservations.size(); i++) { // without the garbage of an iterator
+      Reservation other = reservations.get(i);
       if (other.first < free && first < other.end) {
         free = Math.max(first, other.first);
       }

@@ -78,12 +78,17 @@ final class ClusterAllocator {
   }
 
   /**
-   * What an allocation gave.
+   * What an allocation gave; one object, since each allocating write makes one.
    *
-   * @param run the clusters
+   * @param hostOffset where the first cluster begins
+   * @param clusterCount how many, at least 1
    * @param readsZero whether the file reads as zeros there, because it was never that long
    */
-  record Allocated(HostRun run, boolean readsZero) {}
+  record Allocated(long hostOffset, int clusterCount, boolean readsZero) {
+    HostRun run() {
+      return new HostRun(hostOffset, clusterCount);
+    }
+  }
 
   private long nextCandidate() {
     lock.lock();
@@ -144,7 +149,7 @@ final class ClusterAllocator {
     nextFree = nextFree >= first ? end : nextFree;
     boolean virgin = first >= highWater && metadata.file().support().newSpaceReadsZero();
     highWater = Math.max(highWater, end);
-    return new Allocated(new HostRun(first << bits, (int) (end - first)), virgin);
+    return new Allocated(first << bits, (int) (end - first), virgin);
   }
 
   @GuardedBy("lock")
@@ -263,7 +268,7 @@ final class ClusterAllocator {
     for (long at = first; at < end; at = nextBlockStart(at)) {
       tableGrowth.requireRoomFor(at / refcounts.perBlock(), this::raiseHighWater);
       if (refcounts.blockOffset(at) == 0) {
-        long place = allocate(1).run().hostOffset() >> metadata.geometry().clusterBits();
+        long place = allocate(1).hostOffset() >> metadata.geometry().clusterBits();
         if (refcounts.blockOffset(at) == 0) {
           placeBlock(at, place);
         } else { // the block came into being while its place was sought

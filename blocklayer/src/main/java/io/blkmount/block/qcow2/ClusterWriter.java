@@ -83,7 +83,7 @@ final class ClusterWriter {
         Slice slice = l2Tables.pinForChange(guestOffset)) {
       long reservedEnd = (firstCluster + mine.clusterCount()) << geometry.clusterBits();
       long length = Math.min(end, reservedEnd) - guestOffset;
-      ClusterRun now = metadata.l2Entries().find(slice, guestOffset, length);
+      ClusterRun now = metadata.l2Entries().refind(slice, run, length);
       return now.hasHostCluster() && now.copied()
           ? writeInPlace(slice, now, length, source)
           : place(slice, now, source);
@@ -99,9 +99,10 @@ final class ClusterWriter {
     }
     clusters.requireWritable(run.hostOffset(), length);
     int count = (int) geometry.clustersTouched(run.guestOffset(), length);
-    HostRun there = new HostRun(geometry.clusterStart(run.hostOffset()), count);
-    copyOnWrite.write(run, new ClusterAllocator.Allocated(there, false), source, length);
-    link(slice, run.guestOffset(), run.guestOffset() + length, there);
+    long hostOffset = geometry.clusterStart(run.hostOffset());
+    copyOnWrite.write(
+        run, new ClusterAllocator.Allocated(hostOffset, count, false), source, length);
+    link(slice, run.guestOffset(), run.guestOffset() + length, hostOffset);
     return length;
   }
 
@@ -109,7 +110,7 @@ final class ClusterWriter {
     int count = (int) geometry.clustersTouched(run.guestOffset(), run.length());
     ClusterAllocator.Allocated target = clusters.allocate(run.guestOffset(), count);
     int length = fillOrGiveBack(slice, run, target, source);
-    link(slice, run.guestOffset(), run.guestOffset() + length, target.run());
+    link(slice, run.guestOffset(), run.guestOffset() + length, target.hostOffset());
     return length;
   }
 
@@ -133,24 +134,24 @@ final class ClusterWriter {
       Slice slice, ClusterRun run, ClusterAllocator.Allocated target, ByteBuffer source)
       throws IOException {
     int inCluster = geometry.offsetInCluster(run.guestOffset());
-    long room = ((long) target.run().clusterCount() << geometry.clusterBits()) - inCluster;
+    long room = ((long) target.clusterCount() << geometry.clusterBits()) - inCluster;
     int length = (int) Math.min(run.length(), room);
     if (run.hasHostCluster() && geometry.hasSubclusters()) {
-      copyRest(slice, run, target.run(), length);
+      copyRest(slice, run, target.hostOffset(), length);
     }
     copyOnWrite.write(run, target, source, length);
     return length;
   }
 
   /** Takes along what else the first and the last of shared clusters hold. */
-  private void copyRest(Slice slice, ClusterRun run, HostRun target, int length)
+  private void copyRest(Slice slice, ClusterRun run, long targetOffset, int length)
       throws IOException {
     long end = run.guestOffset() + length;
     long first = geometry.clusterStart(run.guestOffset());
     long last = geometry.clusterStart(end - 1);
-    copyRestOf(first, slice, run, end, target.hostOffset());
+    copyRestOf(first, slice, run, end, targetOffset);
     if (last > first) {
-      copyRestOf(last, slice, run, end, target.hostOffset() + (last - first));
+      copyRestOf(last, slice, run, end, targetOffset + (last - first));
     }
   }
 
@@ -161,11 +162,11 @@ final class ClusterWriter {
     copyOnWrite.copySubclusters(rest, cluster, run.hostOffsetOf(cluster), targetOffset);
   }
 
-  /** Points the entries at the new clusters; cannot fail, so that nothing is half linked. */
-  private void link(Slice slice, long start, long end, HostRun run) {
+  /** Points the entries at the clusters; cannot fail, so that nothing is half linked. */
+  private void link(Slice slice, long start, long end, long firstHostOffset) {
     metadata.lock().lock();
     try {
-      long hostOffset = run.hostOffset();
+      long hostOffset = firstHostOffset;
       for (long at = start, next; at < end; at = next) {
         next = Math.min(end, geometry.clusterEnd(at + 1));
         long before = metadata.l2Entries().link(slice, at, next, hostOffset);

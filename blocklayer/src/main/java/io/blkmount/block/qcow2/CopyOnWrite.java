@@ -39,51 +39,45 @@ final class CopyOnWrite {
    */
   void write(ClusterRun before, ClusterAllocator.Allocated taken, ByteBuffer source, int length)
       throws IOException {
-    Place place = place(before, taken, length);
-    boolean edgesAreZero =
-        taken.readsZero() && content.readsZero(before, before.guestOffset() - place.head());
-    if (place.head() + place.tail() == 0 || edgesAreZero) {
-      writeData(before.guestOffset(), place.dataOffset(), source, length);
-    } else if (place.head() + length + place.tail() <= MAX_MERGED) {
-      writeMerged(before, place, source, length, taken.readsZero());
+    long guestOffset = before.guestOffset();
+    long hostOffset = taken.hostOffset() + geometry.offsetInCluster(guestOffset);
+    int head = headLength(before);
+    int tail = tailLength(before, length);
+    boolean edgesAreZero = taken.readsZero() && content.readsZero(before, guestOffset - head);
+    if (head + tail == 0 || edgesAreZero) {
+      writeData(guestOffset, hostOffset, source, length);
+    } else if (head + length + tail <= MAX_MERGED) {
+      writeMerged(before, taken, source, length);
     } else {
-      writeEdge(before, before.guestOffset() - place.head(), place.hostOffset(), place.head());
-      writeData(before.guestOffset(), place.dataOffset(), source, length);
-      writeEdge(before, before.guestOffset() + length, place.dataOffset() + length, place.tail());
-    }
-  }
-
-  /**
-   * Where data and edges go.
-   *
-   * @param hostOffset of the first edge, or of the data if there is none
-   * @param head bytes of the edge before the data
-   * @param tail bytes of the edge after it
-   */
-  private record Place(long hostOffset, int head, int tail) {
-    long dataOffset() {
-      return hostOffset + head;
+      writeEdge(before, guestOffset - head, hostOffset - head, head);
+      writeData(guestOffset, hostOffset, source, length);
+      writeEdge(before, guestOffset + length, hostOffset + length, tail);
     }
   }
 
   /** Edges reach as far as what an entry can say of no less: a subcluster, unless compressed. */
-  private Place place(ClusterRun before, ClusterAllocator.Allocated taken, int length) {
-    boolean whole = before.kind() == L2Entry.Kind.COMPRESSED;
-    int unit = whole ? geometry.clusterSize() : geometry.subclusterSize();
-    long guestEnd = before.guestOffset() + length;
-    int toUnit = (int) (Alignment.up(guestEnd, unit) - guestEnd);
-    int head = before.isOverwritable() ? 0 : (int) (before.guestOffset() & (unit - 1));
-    int tail = length > before.length() ? 0 : tailLength(guestEnd, toUnit);
-    int inCluster = geometry.offsetInCluster(before.guestOffset());
-    return new Place(taken.run().hostOffset() + inCluster - head, head, tail);
+  private int edgeUnit(ClusterRun before) {
+    return before.kind() == L2Entry.Kind.COMPRESSED
+        ? geometry.clusterSize()
+        : geometry.subclusterSize();
   }
 
-  /** An external data file never becomes longer than the disk. */
-  private int tailLength(long guestEnd, int inCluster) {
-    if (!metadata.data().isExternal()) {
-      return inCluster;
+  /** Returns the length of the edge in front of the data. */
+  private int headLength(ClusterRun before) {
+    return before.isOverwritable() ? 0 : (int) (before.guestOffset() & (edgeUnit(before) - 1));
+  }
+
+  /** Returns the length of the edge behind it; an external data file never outgrows the disk. */
+  private int tailLength(ClusterRun before, int length) {
+    if (length > before.length()) {
+      return 0;
     }
-    return (int) Math.max(0, Math.min(inCluster, metadata.length() - guestEnd));
+    long guestEnd = before.guestOffset() + length;
+    long edgeEnd = Alignment.up(guestEnd, edgeUnit(before));
+    if (metadata.data().isExternal()) {
+      edgeEnd = Math.min(edgeEnd, metadata.length());
+    }
+    return (int) Math.max(0, edgeEnd - guestEnd);
   }
 
   /** Writes the first {@code length} bytes of {@code source} and moves it on. */
@@ -99,21 +93,22 @@ final class CopyOnWrite {
   }
 
   private void writeMerged(
-      ClusterRun before, Place place, ByteBuffer source, int length, boolean readsZero)
+      ClusterRun before, ClusterAllocator.Allocated taken, ByteBuffer source, int length)
       throws IOException {
-    int head = place.head();
+    long hostOffset = taken.hostOffset() + geometry.offsetInCluster(before.guestOffset());
+    int head = headLength(before);
     int used = head + length;
-    try (BouncePool.Bounce bounce = BouncePool.take(used + place.tail())) {
+    try (BouncePool.Bounce bounce = BouncePool.take(used + tailLength(before, length))) {
       ByteBuffer merged = bounce.buffer();
       readEdges(before, merged, head, used);
       merged.clear();
-      if (readsZero && isZero(merged, 0, head) && isZero(merged, used, merged.limit())) {
+      if (taken.readsZero() && isZero(merged, 0, head) && isZero(merged, used, merged.limit())) {
         // what is there is right
-        writeData(before.guestOffset(), place.dataOffset(), source, length);
+        writeData(before.guestOffset(), hostOffset, source, length);
         return;
       }
       merged.put(head, source, source.position(), length);
-      metadata.data().write(before.guestOffset() - head, place.hostOffset(), merged);
+      metadata.data().write(before.guestOffset() - head, hostOffset - head, merged);
     }
     source.position(source.position() + length);
   }

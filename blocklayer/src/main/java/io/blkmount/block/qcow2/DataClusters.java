@@ -30,14 +30,13 @@ final class DataClusters {
     }
     long hostOffset = metadata.geometry().clusterStart(guestOffset);
     return asDecrypted(
-        new ClusterAllocator.Allocated(
-            new HostRun(hostOffset, maxClusters), isPastEnd(hostOffset)));
+        new ClusterAllocator.Allocated(hostOffset, maxClusters, isPastEnd(hostOffset)));
   }
 
   /** Zeros that nobody encrypted read as anything but zeros. */
   private ClusterAllocator.Allocated asDecrypted(ClusterAllocator.Allocated taken) {
     return metadata.data().isEncrypted()
-        ? new ClusterAllocator.Allocated(taken.run(), false)
+        ? new ClusterAllocator.Allocated(taken.hostOffset(), taken.clusterCount(), false)
         : taken;
   }
 

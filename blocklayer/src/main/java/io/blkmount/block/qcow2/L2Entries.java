@@ -43,6 +43,17 @@ abstract class L2Entries {
       throws CorruptImageException;
 
   /**
+   * Returns what {@link #find} returns where {@code before} was found a moment ago: the same object
+   * if nothing has changed, as for most writes.
+   *
+   * @param slice that maps it; pinned
+   * @param maxLength in bytes, at least 1
+   */
+  ClusterRun refind(Slice slice, ClusterRun before, long maxLength) throws CorruptImageException {
+    return find(slice, before.guestOffset(), maxLength);
+  }
+
+  /**
    * Does {@link #find} in a slice without a pin.
    *
    * @return null if it was thrown out meanwhile

@@ -33,6 +33,17 @@ final class StandardEntries extends L2Entries {
     return run(entry, clusters, guestOffset, maxLength);
   }
 
+  /** One cluster is as it was if its entry is; of more the others may differ. */
+  @Override
+  ClusterRun refind(Slice slice, ClusterRun before, long maxLength) throws CorruptImageException {
+    long guestOffset = before.guestOffset();
+    boolean isSame =
+        before.length() == maxLength
+            && geometry.offsetInCluster(guestOffset) + maxLength <= geometry.clusterSize()
+            && slice.entry(geometry.indexInSlice(guestOffset)) == before.entry();
+    return isSame ? before : find(slice, guestOffset, maxLength);
+  }
+
   @Override
   @Nullable ClusterRun findCurrent(Slice slice, long guestOffset, long maxLength)
       throws CorruptImageException {
