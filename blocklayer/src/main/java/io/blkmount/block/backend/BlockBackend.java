@@ -2,7 +2,6 @@
 package io.blkmount.block.backend;
 
 import io.blkmount.block.bytes.HostName;
-import io.blkmount.block.driver.BitmapKeeper;
 import io.blkmount.block.driver.BitmapStore;
 import io.blkmount.block.driver.Extent;
 import io.blkmount.block.driver.Preallocation;
@@ -37,6 +36,7 @@ public final class BlockBackend implements Closeable {
   private final Occupancy occupancy;
   private final ModificationTime modified;
   private final QuiesceGate gate;
+  private final QuiescedOperations quiesced;
   private final ReentrantLock closing = new ReentrantLock();
 
   /**
@@ -56,6 +56,7 @@ public final class BlockBackend implements Closeable {
     occupancy = new Occupancy(BackingChain.from(topNode));
     modified = new ModificationTime(options.modifiedNanos(), clock);
     gate = new QuiesceGate(HostName.printable(options.imageName()));
+    quiesced = new QuiescedOperations(gate, top, options, modified);
     writeFlags = options.flushAfterWrite() ? WriteFlags.FUA : WriteFlags.NONE;
   }
 
@@ -261,12 +262,7 @@ public final class BlockBackend implements Closeable {
    * @throws BlockException with {@code NOT_SUPPORTED} if the format has none
    */
   public Snapshottable internalSnapshots() throws BlockException {
-    if (top.instance() instanceof Snapshottable image) {
-      return new QuiescedSnapshots(gate, top, image, modified);
-    }
-    throw new BlockException(
-        BlockError.NOT_SUPPORTED,
-        HostName.printable(imageName()) + ": format " + format() + " has no internal snapshots");
+    return quiesced.snapshots();
   }
 
   /**
@@ -276,12 +272,7 @@ public final class BlockBackend implements Closeable {
    * @throws BlockException with {@code NOT_SUPPORTED} if the format cannot
    */
   public VmStateStore vmState() throws BlockException {
-    if (top.instance() instanceof VmStateStore image) {
-      return new QuiescedVmState(gate, top, image);
-    }
-    throw new BlockException(
-        BlockError.NOT_SUPPORTED,
-        HostName.printable(imageName()) + ": format " + format() + " keeps no state of a machine");
+    return quiesced.vmState();
   }
 
   /**
@@ -307,12 +298,7 @@ public final class BlockBackend implements Closeable {
    */
   public BitmapStore bitmaps() throws BlockException {
     requireWritesSeen("keep bitmaps of");
-    if (top.instance() instanceof BitmapKeeper keeper) {
-      return keeper.bitmapStore();
-    }
-    throw new BlockException(
-        BlockError.NOT_SUPPORTED,
-        "\"" + HostName.printable(imageName()) + "\": format " + format() + " keeps no bitmaps");
+    return quiesced.bitmaps();
   }
 
   /**

@@ -37,6 +37,17 @@ final class ClusterContent {
     return run.isZero() || run.kind() == L2Entry.Kind.UNALLOCATED && guestOffset >= backingLength();
   }
 
+  /** Fills the start of {@code target}, which is at least as long, with all of a run. */
+  void readRun(ClusterRun run, ByteBuffer target) throws IOException {
+    int limit = target.limit();
+    target.limit(target.position() + (int) run.length());
+    try {
+      read(run, run.guestOffset(), target);
+    } finally {
+      target.limit(limit);
+    }
+  }
+
   /**
    * Fills {@code target} with the bytes from {@code guestOffset} on, which lie in the clusters of
    * {@code run} (a compressed run is one cluster).

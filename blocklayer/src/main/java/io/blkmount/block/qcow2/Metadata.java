@@ -185,4 +185,26 @@ final class Metadata {
   void length(long bytes) {
     length = bytes;
   }
+
+  /** Returns the bytes of the host that the image takes, with its data file. */
+  long allocatedBytes() throws IOException {
+    long allocated = file.allocatedBytes();
+    return data.isExternal() ? allocated + data.file().allocatedBytes() : allocated;
+  }
+
+  /** Forgets what was read and not changed since. */
+  void forgetCached() {
+    l2Cache.clear();
+    refcountCache.clear();
+    decompressed.clear();
+  }
+
+  /** Lets go of memory; nothing is written. */
+  void close() {
+    l2Cache.close();
+    refcountCache.close();
+    decompressed.close();
+    compressedFile.close();
+    data.close();
+  }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.blkmount.block.qcow2;
 
+import io.blkmount.block.bytes.Zeroes;
 import io.blkmount.block.error.BlockError;
 import io.blkmount.block.error.BlockException;
 import java.io.IOException;
@@ -75,15 +76,19 @@ final class VmState {
     return start() + position;
   }
 
-  /**
-   * Returns where to read a part, and cuts the target down to what may have been saved.
-   *
-   * @return a guest offset, or -1 if nothing of it can be there
-   */
-  long locate(long position, ByteBuffer target) throws BlockException {
+  /** Reads guest bytes, past the disk too. */
+  interface GuestReader {
+    void read(long guestOffset, ByteBuffer target) throws IOException;
+  }
+
+  /** Fills {@code target}; what was not saved reads as zeros. */
+  void read(long position, ByteBuffer target, GuestReader reader) throws IOException {
+    int limit = target.limit();
     long offset = guestOffset(position, target.remaining());
     long inside = Math.min(target.remaining(), mappedLength() - position);
-    target.limit(target.position() + (int) Math.max(0, inside));
-    return inside > 0 ? offset : -1;
+    if (inside > 0) {
+      reader.read(offset, target.limit(target.position() + (int) inside));
+    }
+    Zeroes.fill(target.limit(limit));
   }
 }
