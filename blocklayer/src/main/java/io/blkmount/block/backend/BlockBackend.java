@@ -37,6 +37,7 @@ public final class BlockBackend implements Closeable {
   private final ModificationTime modified;
   private final QuiesceGate gate;
   private final QuiescedOperations quiesced;
+  private final BlockEvents events;
   private final ReentrantLock closing = new ReentrantLock();
 
   /**
@@ -57,7 +58,18 @@ public final class BlockBackend implements Closeable {
     modified = new ModificationTime(options.modifiedNanos(), clock);
     gate = new QuiesceGate(HostName.printable(options.imageName()));
     quiesced = new QuiescedOperations(gate, top, options, modified);
+    events = new BlockEvents(graph);
     writeFlags = options.flushAfterWrite() ? WriteFlags.FUA : WriteFlags.NONE;
+  }
+
+  /**
+   * Tells a program of what happens to the images behind the disk, from now on. Who adds a listener
+   * before the first request misses nothing.
+   *
+   * @param listener as well as those that were added before
+   */
+  public void addListener(DeviceListener listener) {
+    events.add(listener);
   }
 
   /** Returns the name that the image was opened by, for messages. */

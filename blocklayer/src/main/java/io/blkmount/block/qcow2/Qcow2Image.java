@@ -8,6 +8,7 @@ import io.blkmount.block.driver.BitmapKeeper;
 import io.blkmount.block.driver.BitmapStore;
 import io.blkmount.block.driver.BlockIo;
 import io.blkmount.block.driver.BlockLimits;
+import io.blkmount.block.driver.DamageReporter;
 import io.blkmount.block.driver.DriverInstance;
 import io.blkmount.block.driver.Extent;
 import io.blkmount.block.driver.InternalSnapshot;
@@ -27,7 +28,13 @@ import org.jspecify.annotations.Nullable;
 
 /** An opened qcow2 image: each request enters an epoch, is served, and leaves it. */
 final class Qcow2Image
-    implements DriverInstance, Backed, Snapshottable, VmStateStore, BitmapKeeper, WriteObserver {
+    implements DriverInstance,
+        Backed,
+        Snapshottable,
+        VmStateStore,
+        BitmapKeeper,
+        WriteObserver,
+        DamageReporter {
   private final Metadata metadata;
   private final Qcow2Parts parts;
   private final Corruption corruption;
@@ -212,6 +219,11 @@ final class Qcow2Image
     return bitmaps.isWatching();
   }
 
+  @Override
+  public void onDamage(DamageListener listener) {
+    corruption.tell(listener);
+  }
+
   /** Gives all of a new disk its clusters. */
   void preallocate(Preallocation mode) throws IOException {
     long end = metadata.geometry().clusterEnd(metadata.length());
@@ -315,6 +327,7 @@ final class Qcow2Image
         cleaning.close();
       }
       metadata.close();
+      corruption.logLaterSigns();
     }
   }
 }
