@@ -18,6 +18,7 @@ public final class DriverOptions {
   private final String imageName;
   private final Map<String, String> values;
   private final KeySource keys;
+  private final DiscardMode discard;
   private final TreeSet<String> left;
 
   /**
@@ -41,11 +42,35 @@ public final class DriverOptions {
    */
   public DriverOptions(
       String imageName, boolean writable, Map<String, String> values, KeySource keys) {
+    this(imageName, writable, values, keys, DiscardMode.UNMAP);
+  }
+
+  private DriverOptions(
+      String imageName,
+      boolean writable,
+      Map<String, String> values,
+      KeySource keys,
+      DiscardMode discard) {
     this.imageName = imageName;
     this.writable = writable;
     this.values = new LinkedHashMap<>(values);
     this.keys = keys;
+    this.discard = discard;
     this.left = new TreeSet<>(values.keySet());
+  }
+
+  /**
+   * Returns these options, none of them taken, for a node that treats discards in another way.
+   *
+   * @param mode what becomes of discards before they come to the driver
+   */
+  public DriverOptions withDiscard(DiscardMode mode) {
+    return new DriverOptions(imageName, writable, values, keys, mode);
+  }
+
+  /** Returns what becomes of discards before they come to the driver: {@code UNMAP} lets them. */
+  public DiscardMode discard() {
+    return discard;
   }
 
   /** Returns whether writes will come. */

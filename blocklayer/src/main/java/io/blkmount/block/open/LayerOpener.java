@@ -116,7 +116,8 @@ final class LayerOpener {
     String nodeName = graph.newName(opening.settings().nodeName());
     String imageName = opening.reference().path();
     DriverOptions options =
-        new DriverOptions(imageName, opening.settings().writable(), opening.values(), keys);
+        new DriverOptions(imageName, opening.settings().writable(), opening.values(), keys)
+            .withDiscard(opening.settings().discard());
     BlockDriver driver = opening.driver();
     DriverInstance instance = driver.open(options, opening.children());
     RequestPipeline pipeline =

@@ -12,8 +12,8 @@ import io.blkmount.block.error.BlockException;
  * @param total {@code cache-size} in bytes: of both; 0 if it was not given
  * @param l2 {@code l2-cache-size} in bytes; 0 if it was not given
  * @param refcounts {@code refcount-cache-size} in bytes; 0 if it was not given
- * @param l2Entry {@code l2-cache-entry-size} in bytes, 0 if it was not given; held to QEMU's rule,
- *     while what is cached as one piece is 4 KiB
+ * @param l2Entry {@code l2-cache-entry-size} in bytes: how much of an L2 table is cached as one
+ *     piece; {@link #NOT_GIVEN}, which 0 is not, as in QEMU
  */
 record CacheSizes(long total, long l2, long refcounts, long l2Entry) {
   /** QEMU's default on Linux: covers 256 GiB with clusters of 64 KiB. */
@@ -21,6 +21,8 @@ record CacheSizes(long total, long l2, long refcounts, long l2Entry) {
 
   /** Refcounts are used in sequence, so that a small cache is as good as a large one. */
   private static final long DEFAULT_REFCOUNTS = 256L << 10;
+
+  static final long NOT_GIVEN = -1;
 
   /** Slices; two requests in the same cluster may need as many. */
   private static final long MIN_REFCOUNT_SLICES = 4;
@@ -31,7 +33,7 @@ record CacheSizes(long total, long l2, long refcounts, long l2Entry) {
             options.takeSize("cache-size", 0),
             options.takeSize("l2-cache-size", 0),
             options.takeSize("refcount-cache-size", 0),
-            options.takeSize("l2-cache-entry-size", 0));
+            options.takeSize("l2-cache-entry-size", NOT_GIVEN));
     sizes.requireTogether();
     return sizes;
   }
@@ -54,13 +56,18 @@ record CacheSizes(long total, long l2, long refcounts, long l2Entry) {
         Alignment.isPowerOfTwo(l2Entry)
             && l2Entry >= 1 << HeaderReader.MIN_CLUSTER_BITS
             && l2Entry <= clusterSize;
-    if (l2Entry != 0 && !isSound) {
+    if (l2Entry != NOT_GIVEN && !isSound) {
       throw invalid(
           "l2-cache-entry-size="
               + l2Entry
               + ": not a power of two from 512 to the cluster size, "
               + clusterSize);
     }
+  }
+
+  /** Returns how many bytes of an L2 table are one piece, or 0 for the default. */
+  int l2SliceSize() {
+    return (int) Math.max(0, l2Entry);
   }
 
   /**
@@ -91,7 +98,7 @@ record CacheSizes(long total, long l2, long refcounts, long l2Entry) {
   }
 
   private static long leastRefcounts(ClusterGeometry geometry) {
-    return MIN_REFCOUNT_SLICES * geometry.sliceSize();
+    return MIN_REFCOUNT_SLICES * geometry.refcountSliceSize();
   }
 
   private static BlockException invalid(String problem) {

@@ -189,7 +189,8 @@ final class ClusterAllocator {
     requireRoom(place);
     metadata.guard().requireFree("new refcount block", hostOffset, geometry.clusterSize());
     metadata.file().writeZeroes(hostOffset, geometry.clusterSize(), WriteFlags.NONE);
-    long inBlock = (place % refcounts.perBlock()) / refcounts.perSlice() * geometry.sliceSize();
+    long inBlock =
+        (place % refcounts.perBlock()) / refcounts.perSlice() * geometry.refcountSliceSize();
     try (Slice slice = metadata.refcountCache().pin(hostOffset + inBlock)) {
       lock.lock();
       try {

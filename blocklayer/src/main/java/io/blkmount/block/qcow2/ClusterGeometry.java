@@ -13,8 +13,10 @@ import io.blkmount.block.bytes.Alignment;
  *
  * @param clusterBits binary logarithm of the cluster size, 9 to 21
  * @param entryShift binary logarithm of the bytes of an L2 entry: 3, or 4 if it is extended
+ * @param sliceSize how many bytes of an L2 table are cached as one piece: a power of two from 512
+ *     to the cluster size
  */
-record ClusterGeometry(int clusterBits, int entryShift) {
+record ClusterGeometry(int clusterBits, int entryShift, int sliceSize) {
   /** Bytes of an L1, standard L2 or refcount table entry, as a shift. */
   static final int ENTRY_SHIFT = 3;
 
@@ -25,16 +27,35 @@ record ClusterGeometry(int clusterBits, int entryShift) {
   private static final int SUBCLUSTER_SHIFT = 5;
 
   /** The part of a table that is cached as one piece: QEMU's default since 4.0. */
-  private static final int MAX_SLICE = 4096;
+  private static final int DEFAULT_SLICE = 4096;
 
   /** Creates the geometry of an image with standard L2 entries. */
   ClusterGeometry(int clusterBits) {
-    this(clusterBits, ENTRY_SHIFT);
+    this(clusterBits, ENTRY_SHIFT, defaultSlice(clusterBits));
   }
 
-  static ClusterGeometry of(Qcow2Header header) {
+  /** Returns how much of any table is one piece if nothing else is said: at most a cluster. */
+  private static int defaultSlice(int clusterBits) {
+    return Math.min(DEFAULT_SLICE, 1 << clusterBits);
+  }
+
+  /**
+   * Returns the geometry of an image.
+   *
+   * @param sliceSize as above, or 0 for the default
+   */
+  static ClusterGeometry of(Qcow2Header header, int sliceSize) {
     boolean extended = header.hasIncompatible(FeatureBits.EXTENDED_L2);
-    return new ClusterGeometry(header.clusterBits(), extended ? EXTENDED_SHIFT : ENTRY_SHIFT);
+    int bits = header.clusterBits();
+    return new ClusterGeometry(
+        bits,
+        extended ? EXTENDED_SHIFT : ENTRY_SHIFT,
+        sliceSize == 0 ? defaultSlice(bits) : sliceSize);
+  }
+
+  /** Returns how many bytes of a refcount block are cached as one piece. */
+  int refcountSliceSize() {
+    return defaultSlice(clusterBits);
   }
 
   int clusterSize() {
@@ -62,11 +83,6 @@ record ClusterGeometry(int clusterBits, int entryShift) {
 
   long subclusterEnd(long offset) {
     return Alignment.up(offset, subclusterSize());
-  }
-
-  /** Returns how many bytes of a table are one slice: 4 KiB, or a cluster if that is smaller. */
-  int sliceSize() {
-    return Math.min(MAX_SLICE, clusterSize());
   }
 
   int entriesPerSlice() {

@@ -15,19 +15,27 @@ final class EntryChanges {
   private final L2Tables l2Tables;
   private final FreedClusters freed;
   private final MetadataWriteback writeback;
+  private final DiscardReason reason;
 
+  /**
+   * Creates what changes entries.
+   *
+   * @param reason why host clusters are dropped
+   */
   EntryChanges(
       Metadata metadata,
       ClusterLookup lookup,
       L2Tables l2Tables,
       FreedClusters freed,
-      MetadataWriteback writeback) {
+      MetadataWriteback writeback,
+      DiscardReason reason) {
     this.metadata = metadata;
     this.geometry = metadata.geometry();
     this.lookup = lookup;
     this.l2Tables = l2Tables;
     this.freed = freed;
     this.writeback = writeback;
+    this.reason = reason;
   }
 
   /**
@@ -94,7 +102,9 @@ final class EntryChanges {
         metadata.lock().unlock();
       }
     }
-    holes.punch();
+    if (metadata.discards().passes(reason)) {
+      holes.punch();
+    }
   }
 
   private void applyTo(Slice slice, long guestOffset, Change change, DataHoles holes)
@@ -107,7 +117,7 @@ final class EntryChanges {
       metadata.l2Entries().requireSound(before, kind, guestOffset);
       metadata.l2Entries().setWholeCluster(slice, index, after);
       if (!L2Entry.hasHostCluster(metadata.kind(after))) {
-        freed.addOf(before);
+        freed.addOf(before, reason);
         if (L2Entry.hasHostCluster(kind)) {
           holes.add(L2Entry.hostOffset(before), geometry.clusterSize());
         }

@@ -42,47 +42,65 @@ final class FreedClusters {
    * @param firstCluster index of the first
    * @param clusterCount how many
    * @param epoch when the last entry that pointed there was changed
+   * @param punched whether the host gets the space of what becomes free
    */
-  record Dropped(long firstCluster, long clusterCount, long epoch) {}
+  record Dropped(long firstCluster, long clusterCount, long epoch, boolean punched) {
+    /** Returns a run that is dropped in the same way. */
+    Dropped run(long first, long count) {
+      return new Dropped(first, count, epoch, punched);
+    }
+
+    /** Returns whether the clusters from {@code first} on, so dropped, make one run with these. */
+    boolean isContinuedBy(long first, long itsEpoch, boolean itsPunched) {
+      return firstCluster + clusterCount == first && epoch == itsEpoch && punched == itsPunched;
+    }
+  }
 
   FreedClusters(Metadata metadata, Refcounts refcounts) {
     this.metadata = metadata;
     this.refcounts = refcounts;
   }
 
+  /** Does {@link #add(long, long, DiscardReason)} for what moves to another place. */
+  void add(long hostOffset, long length) {
+    add(hostOffset, length, DiscardReason.OTHER);
+  }
+
   /**
    * Notes that an entry was changed and points to these clusters no more; the caller holds the
    * metadata lock and has changed the entry already.
    */
-  void add(long hostOffset, long length) {
+  void add(long hostOffset, long length, DiscardReason reason) {
     long first = hostOffset >>> metadata.geometry().clusterBits();
     long count = metadata.geometry().clustersTouched(hostOffset, length);
     long epoch = metadata.epochs().current();
-    int last = fresh.size() - 1;
-    if (last >= 0
-        && fresh.get(last).epoch() == epoch
-        && fresh.get(last).firstCluster() + fresh.get(last).clusterCount() == first) {
-      fresh.set(
-          last,
-          new Dropped(
-              fresh.get(last).firstCluster(), fresh.get(last).clusterCount() + count, epoch));
+    boolean punched = metadata.discards().passes(reason);
+    int index = fresh.size() - 1;
+    Dropped last = index < 0 ? null : fresh.get(index);
+    if (last != null && last.isContinuedBy(first, epoch, punched)) {
+      fresh.set(index, last.run(last.firstCluster(), last.clusterCount() + count));
     } else {
-      fresh.add(new Dropped(first, count, epoch));
+      fresh.add(new Dropped(first, count, epoch, punched));
     }
     freshCount = fresh.size();
   }
 
-  /** Does {@link #add} for the host clusters of an L2 entry that was overwritten, if it had any. */
+  /** Does {@link #addOf(long, DiscardReason)} for what moves to another place. */
   void addOf(long entry) {
+    addOf(entry, DiscardReason.OTHER);
+  }
+
+  /** Does {@link #add} for the host clusters of an L2 entry that was overwritten, if it had any. */
+  void addOf(long entry, DiscardReason reason) {
     if (metadata.data().isExternal()) {
       return; // clusters of the data file have no refcounts
     }
     switch (metadata.kind(entry)) {
       case NORMAL, ZERO_ALLOCATED ->
-          add(L2Entry.hostOffset(entry), metadata.geometry().clusterSize());
+          add(L2Entry.hostOffset(entry), metadata.geometry().clusterSize(), reason);
       case COMPRESSED -> {
         CompressedCluster old = CompressedCluster.decode(entry, metadata.geometry().clusterBits());
-        add(old.hostOffset(), old.lengthBytes());
+        add(old.hostOffset(), old.lengthBytes(), reason);
       }
       case UNALLOCATED, ZERO_PLAIN -> {}
     }
@@ -159,14 +177,14 @@ final class FreedClusters {
     long end = first + dropped.clusterCount();
     long stop = Math.min(end, first - first % refcounts.perSlice() + refcounts.perSlice());
     if (stop < end) {
-      ready.addFirst(new Dropped(stop, end - stop, dropped.epoch()));
+      ready.addFirst(dropped.run(stop, end - stop));
     }
     try {
-      free(first, stop);
+      free(first, stop, dropped.punched());
     } catch (CorruptImageException e) {
       throw e; // tried again it would fail again: what is wrong with it, check finds as a leak
     } catch (IOException | RuntimeException | Error e) {
-      ready.addFirst(new Dropped(first, stop - first, dropped.epoch()));
+      ready.addFirst(dropped.run(first, stop - first));
       throw e;
     }
   }
@@ -201,7 +219,7 @@ final class FreedClusters {
     }
   }
 
-  private void free(long firstCluster, long end) throws IOException {
+  private void free(long firstCluster, long end, boolean punched) throws IOException {
     int bits = metadata.geometry().clusterBits();
     metadata
         .guard()
@@ -217,7 +235,9 @@ final class FreedClusters {
         metadata
             .guard()
             .requireNotSnapshots("dropped cluster", first << bits, (next - first) << bits);
-        punch(first, next - first);
+        if (punched) {
+          punch(first, next - first);
+        }
       }
     }
     metadata.decompressed().forget(firstCluster << bits, (end - firstCluster) << bits);

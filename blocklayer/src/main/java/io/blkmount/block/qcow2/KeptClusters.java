@@ -7,7 +7,8 @@ import java.util.List;
 
 /**
  * Host clusters that stay with their guest clusters when these are discarded, so that the file does
- * not fragment; their space goes back all the same. What is read there is zeros before and after.
+ * not fragment; their space goes back all the same, if discards are passed on. What is read there
+ * is zeros before and after.
  */
 final class KeptClusters {
   private final boolean isOn;
@@ -44,8 +45,10 @@ final class KeptClusters {
 
   /** Gives the space back, while the request keeps writes away from these clusters. */
   void discard() throws IOException {
-    for (long[] run : runs) {
-      metadata.data().file().discard(run[0], run[1]);
+    if (metadata.discards().request()) {
+      for (long[] run : runs) {
+        metadata.data().file().discard(run[0], run[1]);
+      }
     }
   }
 }

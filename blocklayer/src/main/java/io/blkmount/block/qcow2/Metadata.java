@@ -25,6 +25,7 @@ final class Metadata {
   private final CompressedTail compressedTail;
   private final OverlapGuard guard;
   private final boolean keepsDiscarded;
+  private final DiscardPassing discards;
   private final RequestEpochs epochs = new RequestEpochs();
   private final ReentrantLock lock = new ReentrantLock();
   private volatile RootTable l1;
@@ -41,17 +42,19 @@ final class Metadata {
     this.file = file;
     this.data = data;
     this.header = header;
-    this.geometry = ClusterGeometry.of(header);
+    this.geometry = ClusterGeometry.of(header, options.caches().l2SliceSize());
     this.l2Entries = L2Entries.of(geometry, data, header.version() >= 3);
     this.refcountWidth = new RefcountWidth(header.refcountOrder());
     this.l2Cache =
         new MetadataCache(
-            "L2 table", file, geometry, options.l2CacheBytes(geometry, header), SliceBudget.SHARED);
+            "L2 table",
+            new MetadataCache.Tables(file, geometry.clusterSize(), geometry.sliceSize()),
+            options.l2CacheBytes(geometry, header),
+            SliceBudget.SHARED);
     this.refcountCache =
         new MetadataCache(
             "refcount block",
-            file,
-            geometry,
+            new MetadataCache.Tables(file, geometry.clusterSize(), geometry.refcountSliceSize()),
             options.refcountCacheBytes(geometry, header),
             SliceBudget.SHARED);
     this.compressedFile = new CompressedFile(file, header);
@@ -59,6 +62,7 @@ final class Metadata {
     this.compressedTail = new CompressedTail(geometry);
     this.guard = new OverlapGuard(geometry, options.guarded());
     this.keepsDiscarded = options.discardNoUnref();
+    this.discards = options.discards();
     this.l1 = l1;
     this.refcountTable = refcountTable;
     this.length = header.length();
@@ -151,6 +155,11 @@ final class Metadata {
   /** Returns whether a cluster that is discarded keeps its place in the file. */
   boolean keepsDiscarded() {
     return keepsDiscarded;
+  }
+
+  /** Returns which free clusters give their space back. */
+  DiscardPassing discards() {
+    return discards;
   }
 
   RequestEpochs epochs() {

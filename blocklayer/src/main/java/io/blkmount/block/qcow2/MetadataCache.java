@@ -18,15 +18,17 @@ import org.jspecify.annotations.Nullable;
  * cache grows, and {@link #dirtyCount} tells the writers to write back.
  */
 final class MetadataCache {
-  /** So many slices a cache may have however little memory is left. */
-  private static final int LEAST_SLICES = 16;
+  /** So many bytes of slices a cache may have however little memory is left. */
+  private static final int LEAST_BYTES = 64 << 10;
+
+  /** QEMU's least; a request may have one in use while it wants another. */
+  private static final int LEAST_SLICES = 2;
 
   private final String what;
-  private final BlockIo file;
-  private final int clusterSize;
+  private final Tables tables;
+  private final int leastSlices;
   private final int maxSlices;
   private final SliceMemory memory;
-  private final int sliceSize;
   private final SliceTable slices = new SliceTable();
 
   @GuardedBy("ring")
@@ -41,25 +43,33 @@ final class MetadataCache {
   private volatile int dirtyCount;
 
   /**
+   * Where what is cached lies.
+   *
+   * @param file that it is read from
+   * @param clusterSize bytes of each table
+   * @param sliceSize bytes of it that are cached as one piece, of which a table has a whole number
+   */
+  record Tables(BlockIo file, int clusterSize, int sliceSize) {}
+
+  /**
    * Creates an empty cache.
    *
    * @param what the format's name for what is cached, for messages
-   * @param file where it is read from
+   * @param tables where it lies
    * @param maxBytes how much memory it may take, except for what is dirty or in use
    * @param budget what it shares with other caches
    */
-  MetadataCache(
-      String what, BlockIo file, ClusterGeometry geometry, long maxBytes, SliceBudget budget) {
+  MetadataCache(String what, Tables tables, long maxBytes, SliceBudget budget) {
     this.what = what;
-    this.file = file;
-    this.clusterSize = geometry.clusterSize();
-    this.sliceSize = geometry.sliceSize();
-    this.memory = new SliceMemory(sliceSize, budget);
-    this.maxSlices = (int) Math.max(2, Math.min(Integer.MAX_VALUE, maxBytes / sliceSize));
+    this.tables = tables;
+    this.memory = new SliceMemory(tables.sliceSize, budget);
+    this.leastSlices = Math.max(LEAST_SLICES, LEAST_BYTES / tables.sliceSize);
+    this.maxSlices =
+        (int) Math.max(LEAST_SLICES, Math.min(Integer.MAX_VALUE, maxBytes / tables.sliceSize));
   }
 
   int sliceSize() {
-    return sliceSize;
+    return tables.sliceSize;
   }
 
   int maxSlices() {
@@ -130,12 +140,12 @@ final class MetadataCache {
   /** Reads a slice and enters it for eviction; returns what stopped it, whatever that was. */
   private @Nullable IOException readAndKeep(Slice slice) {
     try {
-      long table = slice.hostOffset() & -clusterSize;
-      if (table >= file.length()) {
+      long table = slice.hostOffset() & -tables.clusterSize;
+      if (table >= tables.file.length()) {
         return new CorruptImageException(
-            what, table, "past the end of the file, whose length is " + file.length());
+            what, table, "past the end of the file, whose length is " + tables.file.length());
       }
-      file.read(slice.hostOffset(), slice.buffer().duplicate());
+      tables.file.read(slice.hostOffset(), slice.buffer().duplicate());
       synchronized (ring) {
         ring.add(slice);
       }
@@ -162,7 +172,7 @@ final class MetadataCache {
   @GuardedBy("ring")
   private boolean isFull() {
     int count = ring.size();
-    return count >= maxSlices || (count >= LEAST_SLICES && memory.isScarce());
+    return count >= maxSlices || (count >= leastSlices && memory.isScarce());
   }
 
   /** Throws a slice out unless it is dirty, pinned, or was used since it was last asked. */

@@ -17,8 +17,11 @@ final class MetadataWriteback {
   /** Dropped runs that make a write-back due: the list stays below a few megabytes. */
   private static final int MAX_DROPPED = 1 << 16;
 
-  /** Dirty slices that make a write-back due: the copies stay below 4 MiB. */
-  private static final int MAX_DIRTY = 1 << 10;
+  /** Bytes of dirty slices that make a write-back due: the copies stay not far above. */
+  private static final int MAX_DIRTY_BYTES = 4 << 20;
+
+  /** So many dirty slices are always let be, so that requests do not write back for each other. */
+  private static final int LEAST_DIRTY = 8;
 
   /** How often {@link #freeDropped} looks whether requests have ended. */
   private static final long POLL_NANOS = 200_000;
@@ -39,7 +42,8 @@ final class MetadataWriteback {
   }
 
   private static int dueAt(MetadataCache cache) {
-    return Math.max(8, Math.min(MAX_DIRTY, cache.maxSlices()));
+    int most = Math.min(MAX_DIRTY_BYTES / cache.sliceSize(), cache.maxSlices());
+    return Math.max(LEAST_DIRTY, most);
   }
 
   /** Something done while no write-back runs and everything before it has been written. */

@@ -253,7 +253,9 @@ final class NextTables implements AutoCloseable {
    * @throws CorruptImageException if metadata would go with it; the new tables are in force
    */
   void punchFreed() throws CorruptImageException {
-    refcounts.punchFreed(freed);
+    if (metadata.discards().passes(DiscardReason.SNAPSHOT)) {
+      refcounts.punchFreed(freed);
+    }
   }
 
   private void adopt(RootTable l1, RootTable refcountTable, Qcow2Header header) {

@@ -14,6 +14,7 @@ import org.jspecify.annotations.Nullable;
  * @param caches {@code l2-cache-size} and its kin
  * @param cacheCleanSeconds {@code cache-clean-interval}: how long cached metadata may lie unused; 0
  *     for ever
+ * @param discards {@code pass-discard-request} and its kin: whose space is given back
  * @param guarded {@code overlap-check} and {@code overlap-check.*}: what is never overwritten
  * @param lazyRefcounts {@code lazy-refcounts}: refcounts may be late. They never are: to write them
  *     in time costs no flush here, and so nothing has to be repaired after a crash
@@ -26,6 +27,7 @@ import org.jspecify.annotations.Nullable;
 record Qcow2Options(
     CacheSizes caches,
     long cacheCleanSeconds,
+    DiscardPassing discards,
     Set<Area> guarded,
     boolean lazyRefcounts,
     boolean discardNoUnref,
@@ -41,6 +43,7 @@ record Qcow2Options(
     return new Qcow2Options(
         CacheSizes.take(options),
         cleanSeconds(options),
+        DiscardPassing.take(options),
         OverlapOptions.take(options),
         options.takeBoolean("lazy-refcounts", false),
         options.takeBoolean("discard-no-unref", false),

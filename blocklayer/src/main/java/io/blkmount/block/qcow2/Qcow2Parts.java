@@ -57,8 +57,11 @@ record Qcow2Parts(
     CompressedSpace space = new CompressedSpace(metadata, refcounts, allocator);
     CompressedWriter compressedWriter =
         new CompressedWriter(metadata, l2Tables, space, writer, freed, writeback);
-    EntryChanges changes = new EntryChanges(metadata, lookup, l2Tables, freed, writeback);
-    ZeroClusters zeroClusters = new ZeroClusters(metadata, lookup, content, changes, writer);
+    EntryChanges changes =
+        new EntryChanges(metadata, lookup, l2Tables, freed, writeback, DiscardReason.REQUEST);
+    EntryChanges cuts =
+        new EntryChanges(metadata, lookup, l2Tables, freed, writeback, DiscardReason.CUT_OFF);
+    ZeroClusters zeroClusters = new ZeroClusters(metadata, lookup, content, changes, cuts, writer);
     SpaceReservation reservation =
         new SpaceReservation(
             metadata, lookup, content, writer, clusters, l2Tables, freed, writeback);

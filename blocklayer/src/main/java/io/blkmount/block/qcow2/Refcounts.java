@@ -23,7 +23,7 @@ final class Refcounts {
   Refcounts(Metadata metadata) {
     this.metadata = metadata;
     this.perBlock = metadata.refcountWidth().perBytes(metadata.geometry().clusterSize());
-    this.perSlice = metadata.refcountWidth().perBytes(metadata.geometry().sliceSize());
+    this.perSlice = metadata.refcountWidth().perBytes(metadata.geometry().refcountSliceSize());
   }
 
   /** Returns how many clusters one refcount block counts. */
@@ -54,7 +54,7 @@ final class Refcounts {
 
   /** Returns the pinned slice that counts {@code cluster}, which has a block. */
   Slice pin(long cluster) throws IOException {
-    long inBlock = cluster % perBlock / perSlice * metadata.geometry().sliceSize();
+    long inBlock = cluster % perBlock / perSlice * metadata.geometry().refcountSliceSize();
     return metadata.refcountCache().pin(blockOffset(cluster) + inBlock);
   }
 

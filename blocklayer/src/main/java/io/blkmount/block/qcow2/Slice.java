@@ -79,12 +79,15 @@ final class Slice implements AutoCloseable {
     return (long) ENTRIES.getAcquire(buffer, index << ClusterGeometry.ENTRY_SHIFT);
   }
 
-  /** Returns how many of the {@code count} entries from {@code index} on are 0 without a gap. */
+  /**
+   * Returns how many of the {@code count} entries from {@code index} on are 0 without a gap; it
+   * looks at the first 131,072 at most.
+   */
   int zeroCount(int index, int count) {
-    int length = count << ClusterGeometry.ENTRY_SHIFT;
+    int length = Math.min(count << ClusterGeometry.ENTRY_SHIFT, Zeroes.MAX_BUFFER);
     int at = index << ClusterGeometry.ENTRY_SHIFT;
     int different = buffer.slice(at, length).mismatch(Zeroes.buffer(length));
-    return different < 0 ? count : different >> ClusterGeometry.ENTRY_SHIFT;
+    return (different < 0 ? length : different) >> ClusterGeometry.ENTRY_SHIFT;
   }
 
   /** Changes one entry; the caller holds the metadata lock and marks the slice dirty. */

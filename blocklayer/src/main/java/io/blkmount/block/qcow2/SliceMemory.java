@@ -11,10 +11,14 @@ import org.jspecify.annotations.Nullable;
 
 /** Off-heap memory for slices, taken from the system in larger chunks as it is needed. */
 final class SliceMemory {
-  /** How much is taken at once: enough that a system call is rare, little for a small image. */
+  /**
+   * How much is taken at once, but for larger slices: enough that a system call is rare, little for
+   * a small image.
+   */
   private static final int CHUNK = 64 << 10;
 
   private final int sliceSize;
+  private final int chunkSize;
   private final SliceBudget budget;
 
   /** Chunks of which something is idle; the last one is used first. */
@@ -29,6 +33,7 @@ final class SliceMemory {
 
   SliceMemory(int sliceSize, SliceBudget budget) {
     this.sliceSize = sliceSize;
+    this.chunkSize = Math.max(CHUNK, sliceSize);
     this.budget = budget;
   }
 
@@ -42,9 +47,9 @@ final class SliceMemory {
     private final ArrayDeque<Piece> idle = new ArrayDeque<>();
     private final int pieceCount;
 
-    Chunk(int sliceSize) {
-      pieceCount = CHUNK / sliceSize;
-      ByteBuffer whole = BouncePool.allocate(CHUNK);
+    Chunk(int chunkSize, int sliceSize) {
+      pieceCount = chunkSize / sliceSize;
+      ByteBuffer whole = BouncePool.allocate(chunkSize);
       for (int i = 0; i < pieceCount; i++) {
         idle.add(new Piece(this, whole.slice(i * sliceSize, sliceSize)));
       }
@@ -57,14 +62,14 @@ final class SliceMemory {
 
   /** Returns whether the next slice needs more memory than is left. */
   synchronized boolean isScarce() {
-    return open.isEmpty() && !budget.hasLeft(CHUNK);
+    return open.isEmpty() && !budget.hasLeft(chunkSize);
   }
 
   synchronized Piece take() {
     if (open.isEmpty()) {
-      open.add(new Chunk(sliceSize));
-      heldBytes += CHUNK;
-      budget.took(CHUNK);
+      open.add(new Chunk(chunkSize, sliceSize));
+      heldBytes += chunkSize;
+      budget.took(chunkSize);
     }
     Chunk chunk = open.get(open.size() - 1);
     Piece piece = chunk.idle.removeLast();
@@ -89,7 +94,7 @@ final class SliceMemory {
     }
     int before = open.size();
     open.removeIf(Chunk::isUnused);
-    long bytes = (long) (before - open.size()) * CHUNK;
+    long bytes = (long) (before - open.size()) * chunkSize;
     heldBytes -= bytes;
     budget.gaveBack(bytes);
     return bytes;

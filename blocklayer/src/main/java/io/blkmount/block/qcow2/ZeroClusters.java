@@ -17,19 +17,28 @@ final class ZeroClusters {
   private final ClusterLookup lookup;
   private final ClusterContent content;
   private final EntryChanges changes;
+  private final EntryChanges cuts;
   private final ClusterWriter writer;
 
+  /**
+   * Creates what zeroes and discards.
+   *
+   * @param changes what requests ask for
+   * @param cuts what becomes of the end of a disk
+   */
   ZeroClusters(
       Metadata metadata,
       ClusterLookup lookup,
       ClusterContent content,
       EntryChanges changes,
+      EntryChanges cuts,
       ClusterWriter writer) {
     this.metadata = metadata;
     this.geometry = metadata.geometry();
     this.lookup = lookup;
     this.content = content;
     this.changes = changes;
+    this.cuts = cuts;
     this.writer = writer;
   }
 
@@ -116,7 +125,16 @@ final class ZeroClusters {
   private void zeroData(long guestOffset, long guestEnd, WriteFlags flags) throws IOException {
     long end = Math.min(guestEnd, metadata.length());
     if (guestOffset < end) {
-      metadata.data().file().writeZeroes(guestOffset, end - guestOffset, flags);
+      WriteFlags passed =
+          metadata.discards().request() ? flags : flags.without(WriteFlags.MAY_UNMAP);
+      metadata.data().file().writeZeroes(guestOffset, end - guestOffset, passed);
+    }
+  }
+
+  /** What is not passed on is left as it is: the guest and the file's reader see the same. */
+  private void discardData(long guestOffset, long guestEnd) throws IOException {
+    if (metadata.discards().request()) {
+      zeroData(guestOffset, guestEnd, WriteFlags.MAY_UNMAP.with(WriteFlags.NO_FALLBACK));
     }
   }
 
@@ -153,7 +171,7 @@ final class ZeroClusters {
    */
   void discard(long guestOffset, long guestEnd) throws IOException {
     if (metadata.data().isRaw()) {
-      zeroData(guestOffset, guestEnd, WriteFlags.MAY_UNMAP.with(WriteFlags.NO_FALLBACK));
+      discardData(guestOffset, guestEnd);
       return;
     }
     if (!metadata.isVersion3() && content.hasBacking()) {
@@ -186,6 +204,6 @@ final class ZeroClusters {
 
   /** Forgets clusters past a disk's new end altogether. */
   void forget(long guestOffset, long guestEnd) throws IOException {
-    changes.apply(guestOffset, guestEnd, false, (entry, kind, at) -> L2Entry.UNALLOCATED_ENTRY);
+    cuts.apply(guestOffset, guestEnd, false, (entry, kind, at) -> L2Entry.UNALLOCATED_ENTRY);
   }
 }

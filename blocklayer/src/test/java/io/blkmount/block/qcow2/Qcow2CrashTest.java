@@ -67,12 +67,16 @@ final class Qcow2CrashTest {
   @MethodSource("shapes")
   void noCrashLosesWhatWasFlushed(ImageShape shape) throws IOException {
     for (long seed = 1; seed <= Images.SCALE; seed++) {
-      CrashRun run = new CrashRun(shape, seed);
-      if (seed % 2 == 0) {
-        run.withOptions(TestImage.Options.SMALL_CACHES);
-      }
+      CrashRun run = new CrashRun(shape, seed).withOptions(options(shape, seed));
       requireSound(run, run.run(REQUESTS).judge(STATES));
     }
+  }
+
+  /** Small caches every other time; what else there is depends on the shape. */
+  private static TestImage.Options options(ImageShape shape, long seed) {
+    TestImage.Options some =
+        seed % 2 == 0 ? TestImage.Options.SMALL_CACHES : TestImage.Options.DEFAULT;
+    return some.withUnusual(shape.clusterSize(), seed + shape.refcountBits());
   }
 
   @ParameterizedTest

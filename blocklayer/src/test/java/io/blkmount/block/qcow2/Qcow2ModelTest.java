@@ -89,7 +89,8 @@ final class Qcow2ModelTest {
     TestImage.Options some =
         turn % 3 == 0 ? TestImage.Options.DEFAULT : TestImage.Options.SMALL_CACHES;
     return some.withDiscard(turn % 5 == 0 ? DiscardMode.IGNORE : DiscardMode.UNMAP)
-        .withCompress(shape.isCompressed() && turn % 2 == 0);
+        .withCompress(shape.isCompressed() && turn % 2 == 0)
+        .withUnusual(shape.clusterSize(), seed + shape.refcountBits() / 3);
   }
 
   private void compareWithQemuImg(ModelRun run, PagedBytes image) {

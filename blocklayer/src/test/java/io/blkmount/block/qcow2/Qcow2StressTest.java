@@ -49,7 +49,7 @@ final class Qcow2StressTest {
     for (long seed = 1; seed <= Images.SCALE; seed++) {
       TestImage.Options options =
           seed % 2 == 0 ? TestImage.Options.DEFAULT : TestImage.Options.SMALL_CACHES;
-      run(shape, options, seed);
+      run(shape, options.withUnusual(shape.clusterSize(), seed), seed);
     }
   }
 

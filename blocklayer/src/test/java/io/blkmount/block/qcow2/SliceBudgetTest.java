@@ -19,8 +19,7 @@ final class SliceBudgetTest {
   private MetadataCache cache() {
     return new MetadataCache(
         "L2 table",
-        new MemoryChild(MemoryInstance.ofLength(LENGTH)),
-        new ClusterGeometry(16),
+        new MetadataCache.Tables(new MemoryChild(MemoryInstance.ofLength(LENGTH)), 1 << 16, SLICE),
         LENGTH,
         budget);
   }

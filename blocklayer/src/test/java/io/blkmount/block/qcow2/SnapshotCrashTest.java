@@ -40,6 +40,7 @@ final class SnapshotCrashTest {
   void noCrashLosesWhatWasFlushedOrKept(ImageShape shape) throws IOException {
     for (long seed = 1; seed <= Images.SCALE; seed++) {
       CrashRun run = new CrashRun(shape, seed, seed % 3 == 0 ? 4096 : 1).withSnapshots();
+      run.withOptions(TestImage.Options.DEFAULT.withUnusual(shape.clusterSize(), seed));
       CrashJudge judge = run.run(REQUESTS).judge(STATES);
       assertThat(judge.wrong()).as(run + ": " + judge).isZero();
       assertThat(judge.states()).as(run + ": " + judge).isGreaterThan(STATES / 4);

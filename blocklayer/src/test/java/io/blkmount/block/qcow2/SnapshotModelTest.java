@@ -48,7 +48,8 @@ final class SnapshotModelTest {
     for (long seed = 1; seed <= Images.SCALE; seed++) {
       TestImage.Options options =
           seed % 2 == 0 ? TestImage.Options.SMALL_CACHES : TestImage.Options.DEFAULT;
-      ModelRun run = ModelRun.of(shape, options, seed).withSnapshots();
+      TestImage.Options unusual = options.withUnusual(shape.clusterSize(), seed);
+      ModelRun run = ModelRun.of(shape, unusual, seed).withSnapshots();
       PagedBytes image = run.run(STEPS).finish();
       if (seed == 1) {
         compareWithQemuImg(run, image);

@@ -14,6 +14,7 @@ import io.blkmount.block.testing.PagedBytes;
 import io.blkmount.block.testing.TestKey;
 import java.io.Closeable;
 import java.io.IOException;
+import java.util.HashMap;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
@@ -46,6 +47,28 @@ final class TestImage implements Closeable {
             false,
             Map.of("l2-cache-size", "4096", "refcount-cache-size", "4096"));
 
+    /**
+     * Returns these, or with what changes no byte of the disk: L2 tables are cached in the smallest
+     * pieces and requests leave their bytes in free clusters, or in the largest and snapshots do.
+     */
+    Options withUnusual(int clusterSize, long seed) {
+      int clusterBits = Integer.numberOfTrailingZeros(clusterSize);
+      return switch ((int) ((seed + clusterBits) % 3)) {
+        case 1 -> with("l2-cache-entry-size", "512").with("pass-discard-request", "off");
+        case 2 ->
+            with("l2-cache-entry-size", String.valueOf(clusterSize))
+                .with("pass-discard-snapshot", "off")
+                .with("pass-discard-other", "on");
+        default -> this;
+      };
+    }
+
+    private Options with(String key, String value) {
+      Map<String, String> more = new HashMap<>(values);
+      more.put(key, value);
+      return new Options(discard, compress, more);
+    }
+
     Options withDiscard(DiscardMode mode) {
       return new Options(mode, compress, values);
     }
@@ -71,7 +94,8 @@ final class TestImage implements Closeable {
     RequestPipeline file = new RequestPipeline(host, PipelineOptions.writable("file"));
     PipelineChild child = new PipelineChild(file, "test.qcow2");
     DriverOptions driverOptions =
-        new DriverOptions("test.qcow2", true, options.values(), TestKey.SOURCE);
+        new DriverOptions("test.qcow2", true, options.values(), TestKey.SOURCE)
+            .withDiscard(options.discard());
     DriverInstance driver = new Qcow2Driver().open(driverOptions, role -> child);
     RequestPipeline pipeline =
         new RequestPipeline(
