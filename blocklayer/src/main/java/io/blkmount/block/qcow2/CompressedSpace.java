@@ -118,8 +118,7 @@ final class CompressedSpace {
     if (fresh + geometry.clusterSize() > CompressedCluster.endOfSpace(geometry.clusterBits())) {
       return NONE;
     }
-    boolean adjoins = tail != NONE && geometry.clusterEnd(tail) == fresh;
-    if (adjoins && takeTail(tail, tail + length)) {
+    if (reaches(tail, length, fresh) && takeTail(tail, tail + length)) {
       return tail;
     }
     metadata.lock().lock();
@@ -129,5 +128,13 @@ final class CompressedSpace {
       metadata.lock().unlock();
     }
     return fresh;
+  }
+
+  /**
+   * Returns whether what starts in the tail ends in {@code fresh}. What fits into the tail does
+   * not, even if that has become possible since it was tried: {@code fresh} would be nobody's.
+   */
+  private boolean reaches(long tail, int length, long fresh) {
+    return tail != NONE && geometry.clusterEnd(tail) == fresh && tail + length > fresh;
   }
 }
