@@ -26,7 +26,9 @@ final class CheckTally {
     /** The COPIED flag of an entry follows the refcount. */
     FLAG,
     /** An entry that means nothing goes. */
-    ENTRY;
+    ENTRY,
+    /** A repair of everything makes the snapshot table anew; until then references are unknown. */
+    SNAPSHOT;
 
     static final Set<Remedy> ALL = EnumSet.allOf(Remedy.class);
   }

@@ -15,9 +15,14 @@ import java.nio.ByteBuffer;
  * @param header of the image, checked
  * @param extensions of the image, checked
  * @param fileLength in bytes, at the start of the check
+ * @param excessSnapshots how many more there are than may be; the header has as many as may be
  */
 record CheckedImage(
-    BlockIo file, Qcow2Header header, HeaderExtensions extensions, long fileLength) {
+    BlockIo file,
+    Qcow2Header header,
+    HeaderExtensions extensions,
+    long fileLength,
+    int excessSnapshots) {
   /** Enough for the fixed header of any version. */
   private static final int HEADER_READ = 512;
 
@@ -42,11 +47,13 @@ record CheckedImage(
 
   static CheckedImage read(String imageName, BlockIo file) throws IOException {
     long length = file.length();
-    Qcow2Header header = Qcow2Header.parse(imageName, start(file, HEADER_READ), length);
+    ByteBuffer bytes = start(file, HEADER_READ);
+    int excess = takeExcessSnapshots(bytes);
+    Qcow2Header header = Qcow2Header.parse(imageName, bytes, length);
     HeaderExtensions extensions =
         HeaderExtensions.parse(imageName, header, start(file, header.clusterSize()));
     FeatureBits.requireKnown(imageName, header, extensions);
-    CheckedImage image = new CheckedImage(file, header, extensions, length);
+    CheckedImage image = new CheckedImage(file, header, extensions, length, excess);
     if (image.clusterCount() > MAX_CLUSTERS) {
       throw new BlockException(
           BlockError.TOO_BIG,
@@ -59,6 +66,21 @@ record CheckedImage(
                       + " can be counted"));
     }
     return image;
+  }
+
+  /** Nobody else may open an image with so many; a repair can do something about it. */
+  private static int takeExcessSnapshots(ByteBuffer header) {
+    long count = Integer.toUnsignedLong(header.getInt(Qcow2Header.SNAPSHOT_COUNT_AT));
+    if (count <= HeaderReader.MAX_SNAPSHOTS) {
+      return 0;
+    }
+    header.putInt(Qcow2Header.SNAPSHOT_COUNT_AT, HeaderReader.MAX_SNAPSHOTS);
+    return (int) Math.min(Integer.MAX_VALUE, count - HeaderReader.MAX_SNAPSHOTS);
+  }
+
+  /** Returns the image with another snapshot table. */
+  CheckedImage withHeader(Qcow2Header changed) {
+    return new CheckedImage(file, changed, extensions, fileLength, 0);
   }
 
   private static ByteBuffer start(BlockIo file, int length) throws IOException {

@@ -79,7 +79,7 @@ final class FreeClusters {
     if (clusterCount > limit - first) {
       throw new BlockException(
           BlockError.NO_SPACE,
-          "no room for new refcounts: all " + limit + " clusters of the device are used");
+          "no room for new tables: all " + limit + " clusters of the device are used");
     }
     end = first + clusterCount;
     takenAtEnd.set((int) (first - countedEnd), (int) (end - countedEnd));

@@ -68,6 +68,19 @@ final class HeaderFields {
     return ByteBuffer.allocate(12).putLong(hostOffset).putInt(clusters);
   }
 
+  /**
+   * Switches durably to another snapshot table: count and host offset are neighbours.
+   *
+   * @throws IOException if it failed; the header names the old table or the new one
+   */
+  void switchSnapshotTable(Qcow2Header to) throws IOException {
+    ByteBuffer table = ByteBuffer.allocate(12);
+    write(
+        Qcow2Header.SNAPSHOT_COUNT_AT,
+        table.putInt(to.snapshotCount()).putLong(to.snapshotTableOffset()));
+    file.flush();
+  }
+
   private void switchTable(int at, ByteBuffer from, ByteBuffer to) throws IOException {
     try {
       write(at, to);

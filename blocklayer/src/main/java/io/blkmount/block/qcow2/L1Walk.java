@@ -68,6 +68,8 @@ final class L1Walk {
           1,
           () ->
               what + ": host offset " + HeaderRules.hex(offset) + " is not on a cluster boundary");
+    } else if (offset == 0 && entryCount > 0) {
+      tally.corruption(1, () -> what + ": host offset 0, where the header is");
     } else if (entryCount > HeaderReader.MAX_L1_ENTRIES) {
       tally.corruption(
           1,

@@ -19,10 +19,10 @@ import java.util.function.Consumer;
  * bytes for each, 4 more near an L2 table), whatever the image says of itself: a table that many
  * others lead to is walked once, with a weight. Reads no guest data.
  *
- * <p>Finds more than QEMU in three points: metadata that shares its cluster although the refcount
- * agrees, the zero flag where the version or extended L2 entries have none, and several damaged
- * bitmaps at once. A misaligned L2 table is damage, and what garbage it may contain is not looked
- * at.
+ * <p>Finds more than QEMU in four points: metadata that shares its cluster although the refcount
+ * agrees, the zero flag where the version or extended L2 entries have none, several damaged bitmaps
+ * at once, and snapshots without any data or with a length of 2^63 or more. A misaligned L2 table
+ * is damage, and what garbage it may contain is not looked at.
  */
 final class Qcow2Check {
   private final CheckedImage image;

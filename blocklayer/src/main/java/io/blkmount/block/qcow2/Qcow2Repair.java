@@ -18,6 +18,7 @@ import java.util.function.Consumer;
  * When a round has nothing to do, the image is as good as it gets.
  *
  * <pre>
+ * before    damaged snapshot records -> a table without them, counted, and one header write
  * round 1   count references -> refcounts, where they are or all anew
  * round 2   count references, COPIED flags by the new refcounts -> refcounts, if an entry went
  * round 3   count references: nothing left to do -> the corrupt and dirty bits go if all is well
@@ -90,12 +91,12 @@ final class Qcow2Repair {
 
     /** Returns whether all references were found. */
     boolean isComplete() {
-      return count(Remedy.NONE) == 0;
+      return count(Remedy.NONE) == 0 && count(Remedy.SNAPSHOT) == 0;
     }
 
-    /** Returns the damage without flags that disagree with refcounts. */
+    /** Returns the damage without flags that disagree with refcounts, and what stands for some. */
     long corruptions() {
-      return result.corruptions() - count(Remedy.FLAG);
+      return result.corruptions() - count(Remedy.FLAG) + count(Remedy.SNAPSHOT);
     }
 
     boolean isConsistent() {
@@ -104,8 +105,11 @@ final class Qcow2Repair {
   }
 
   private Round round(TableRepair repair, Set<Remedy> told) throws IOException {
-    CheckTally tally = new CheckTally(findings, told);
-    Qcow2Check check = new Qcow2Check(CheckedImage.read(imageName, file), tally, repair);
+    return round(CheckedImage.read(imageName, file), repair, told);
+  }
+
+  private Round round(CheckedImage image, TableRepair repair, Set<Remedy> told) throws IOException {
+    Qcow2Check check = new Qcow2Check(image, new CheckTally(findings, told), repair);
     return new Round(check, check.run());
   }
 
@@ -114,9 +118,9 @@ final class Qcow2Repair {
     if (mayWrite && !first.result.isClean()) {
       clearUnknown(first.check.image().header());
     }
-    boolean goesOn = mayWrite && writeRefcounts(first);
-    goesOn |= first.count(Remedy.FLAG) + first.count(Remedy.ENTRY) > 0;
-    Round last = first;
+    Round last = mode == RepairMode.ALL ? repairSnapshots(first) : first;
+    boolean goesOn = mayWrite && writeRefcounts(last, last.isComplete());
+    goesOn |= last.count(Remedy.FLAG) + last.count(Remedy.ENTRY) > 0;
     long flagsFixed = 0;
     for (int i = 2; goesOn && i <= MAX_ROUNDS; i++) {
       last = round(mayWrite ? repairAfter(last) : TableRepair.NONE, i == 2 ? FLAGS : NOTHING);
@@ -145,6 +149,28 @@ final class Qcow2Repair {
     return mode == RepairMode.ALL || (first.corruptions() == 0 && first.result.checkErrors() == 0);
   }
 
+  /** Returns the round to go on with: a new one if the snapshot table is another now. */
+  private Round repairSnapshots(Round first) throws IOException {
+    CheckedImage image = first.check.image();
+    SnapshotTableRepair table = SnapshotTableRepair.of(image);
+    if (!table.isNeeded()) {
+      return first;
+    }
+    Qcow2Header header = table.header(image.header().snapshotTableOffset());
+    if (table.moves()) {
+      header = table.header(table.writeAside(file, first.check));
+      count(header);
+    }
+    new HeaderFields(file, image.clusterBits()).switchSnapshotTable(header);
+    return round(TableRepair.NONE, NOTHING);
+  }
+
+  /** Sees to it that what an image has with a header has refcounts; what it has now keeps them. */
+  private void count(Qcow2Header header) throws IOException {
+    CheckedImage image = CheckedImage.read(imageName, file).withHeader(header);
+    boolean unused = writeRefcounts(round(image, TableRepair.NONE, NOTHING), false);
+  }
+
   private TableRepair repairAfter(Round round) {
     return TableRepair.of(
         file, round.check.references().counts(), round.check.tables(), round.isComplete());
@@ -156,17 +182,21 @@ final class Qcow2Repair {
     if (changed) {
       file.flush(); // before a refcount goes down, what pointed there must be gone
     }
-    return (mayWrite && writeRefcounts(round)) || changed;
+    return (mayWrite && writeRefcounts(round, round.isComplete())) || changed;
   }
 
-  /** Makes the refcounts what the round has counted; returns whether any was wrong. */
-  private boolean writeRefcounts(Round round) throws IOException {
+  /**
+   * Makes the refcounts what the round has counted.
+   *
+   * @param isComplete whether refcounts may go down, too
+   * @return whether any was wrong
+   */
+  private boolean writeRefcounts(Round round, boolean isComplete) throws IOException {
     Qcow2Check check = round.check;
     CheckedImage image = check.image();
     ClusterCounts counts = check.references().counts();
     RefcountGoal goal =
-        new RefcountGoal(
-            counts, round.isComplete(), image.clusterCount(), check.stored().width().max());
+        new RefcountGoal(counts, isComplete, image.clusterCount(), check.stored().width().max());
     if (round.count(Remedy.REFCOUNT) == 0) {
       return false;
     }

@@ -2,31 +2,12 @@
 package io.blkmount.block.qcow2;
 
 import io.blkmount.block.bytes.Alignment;
+import io.blkmount.block.qcow2.CheckTally.Remedy;
 import java.io.IOException;
-import java.nio.ByteBuffer;
 
-/**
- * Walks the snapshot table, from record to record.
- *
- * <pre>
- *  0 L1 offset (8)     8 L1 entries (4)      12 id length (2)     14 name length (2)
- * 16 ...              36 extra length (4)    40 extra data, id, name, padded to 8
- * </pre>
- */
+/** Walks the snapshot table, from record to record. */
 final class SnapshotWalk {
-  private static final int HEAD = 40;
-  private static final int L1_ENTRIES_AT = 8;
-  private static final int ID_LENGTH_AT = 12;
-  private static final int NAME_LENGTH_AT = 14;
-  private static final int EXTRA_LENGTH_AT = 36;
-
-  /** Version 3 needs the length of the disk, which ends here. */
-  private static final int MIN_EXTRA = 16;
-
-  /** QEMU's limits. */
-  private static final int MAX_EXTRA = 1024;
-
-  private static final long MAX_TABLE = 1024L * HeaderReader.MAX_SNAPSHOTS;
+  private static final long MAX_TABLE = SnapshotTable.MAX_BYTES;
 
   private final CheckedImage image;
   private final HostReferences references;
@@ -45,36 +26,56 @@ final class SnapshotWalk {
     if (header.snapshotCount() > 0 && image.hasDataFile()) {
       tally.corruption(1, () -> "internal snapshots in an image with a data file");
     }
+    int excess = image.excessSnapshots();
+    if (excess > 0) {
+      tally.error(
+          Remedy.SNAPSHOT,
+          excess,
+          () -> excess + " snapshots more than the " + HeaderReader.MAX_SNAPSHOTS + " allowed");
+    }
     long start = header.snapshotTableOffset();
     long end = start;
     for (int i = 0; i < header.snapshotCount() && end - start <= MAX_TABLE; i++) {
-      end = walk(i, Alignment.up(end, Long.BYTES));
+      end = walk(i, SnapshotHead.read(image, Alignment.up(end, Long.BYTES)));
     }
     if (end - start > MAX_TABLE) {
-      tally.error(1, () -> "snapshot table: longer than " + MAX_TABLE + " bytes");
+      tally.error(Remedy.SNAPSHOT, 1, () -> "snapshot table: longer than " + MAX_TABLE + " bytes");
     } else {
       references.own("snapshot table", start, end - start);
     }
   }
 
-  private long walk(int index, long at) throws IOException {
-    ByteBuffer head = image.read(at, ByteBuffer.allocate(HEAD));
+  private long walk(int index, SnapshotHead head) throws IOException {
     String name = "snapshot " + index;
-    long extra = uint32(head, EXTRA_LENGTH_AT);
-    if (extra > MAX_EXTRA) {
-      tally.error(1, () -> name + ": " + extra + " bytes of extra data, at most " + MAX_EXTRA);
-    } else if (extra < MIN_EXTRA && image.header().version() >= 3) {
-      tally.corruption(1, () -> name + ": " + extra + " bytes of extra data, needs " + MIN_EXTRA);
+    long extra = head.extraLength();
+    if (extra > SnapshotRecord.MAX_EXTRA) {
+      tally.error(
+          Remedy.SNAPSHOT,
+          1,
+          () -> name + ": " + extra + " bytes of extra data, at most " + SnapshotRecord.MAX_EXTRA);
+    } else if (extra < SnapshotHead.MIN_EXTRA && image.header().version() >= 3) {
+      tally.corruption(
+          1, () -> name + ": " + extra + " bytes of extra data, needs " + SnapshotHead.MIN_EXTRA);
+    } else if (head.isNothing()) {
+      tally.corruption(1, () -> name + ": no id, no name and no data");
+    } else if (extra >= SnapshotHead.MIN_EXTRA) {
+      checkLength(name, head);
     }
-    l1.addInactive(name, head.getLong(0), uint32(head, L1_ENTRIES_AT));
-    return at + HEAD + extra + uint16(head, ID_LENGTH_AT) + uint16(head, NAME_LENGTH_AT);
+    long past = head.end() - image.fileLength();
+    if (past > 0 && references.isInFile(head.at(), head.end() - head.at())) {
+      tally.corruption(
+          1, () -> name + ": its last " + past + " bytes are past the end of the file");
+    }
+    l1.addInactive(name, head.l1Offset(), head.l1EntryCount());
+    return head.end();
   }
 
-  private static long uint32(ByteBuffer bytes, int at) {
-    return Integer.toUnsignedLong(bytes.getInt(at));
-  }
-
-  private static int uint16(ByteBuffer bytes, int at) {
-    return Short.toUnsignedInt(bytes.getShort(at));
+  private void checkLength(String name, SnapshotHead head) throws IOException {
+    long length = SnapshotTableRepair.diskLength(image, head);
+    if (length < 0) {
+      tally.corruption(
+          1,
+          () -> name + ": a disk of " + Long.toUnsignedString(length) + " bytes is not below 2^63");
+    }
   }
 }

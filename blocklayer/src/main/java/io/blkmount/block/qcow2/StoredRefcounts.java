@@ -85,6 +85,22 @@ final class StoredRefcounts {
     }
   }
 
+  /** Counts each cluster of the file that has a refcount, or one that cannot be read. */
+  void addUsed(ClusterCounts counts, ByteBuffer buffer) throws IOException {
+    int perBlock = refcountsPerBlock();
+    long end = image.clusterCount();
+    for (long first = 0; first < end; first += perBlock) {
+      long index = first / perBlock;
+      boolean isDamaged = isDamaged(index);
+      ByteBuffer block = isDamaged ? null : read(index, buffer);
+      for (int i = 0; i < Math.min(perBlock, end - first); i++) {
+        if (isDamaged || (block != null && width.get(block, i) != 0)) {
+          counts.add(first + i, 1);
+        }
+      }
+    }
+  }
+
   private void markSingles(ClusterCounts counts, ByteBuffer block, long first, int count) {
     for (int i = 0; i < count; i++) {
       if (width.get(block, i) == 1) {
