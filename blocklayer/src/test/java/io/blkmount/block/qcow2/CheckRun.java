@@ -103,6 +103,24 @@ record CheckRun(CheckResult result, List<CheckFinding> findings) {
     return counts(FIELDS.stream().mapToLong(field -> number(output, field)).toArray());
   }
 
+  /** Returns what a repair put right, by the names that qemu-img gives it. */
+  static Map<String, Long> fixed(CheckResult result) {
+    return fixed(result.corruptionsFixed(), result.leaksFixed());
+  }
+
+  /**
+   * Returns what qemu-img has put right.
+   *
+   * @param output of {@code check -r --output=json}; what is 0 is not in there
+   */
+  static Map<String, Long> qemuFixed(String output) {
+    return fixed(number(output, "corruptions-fixed"), number(output, "leaks-fixed"));
+  }
+
+  private static Map<String, Long> fixed(long corruptions, long leaks) {
+    return Map.of("corruptions-fixed", corruptions, "leaks-fixed", leaks);
+  }
+
   private static long number(String json, String key) {
     Matcher matcher = Pattern.compile('"' + key + "\": (\\d+)").matcher(json);
     return matcher.find() ? Long.parseLong(matcher.group(1)) : 0;
