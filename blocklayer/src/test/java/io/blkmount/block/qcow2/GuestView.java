@@ -9,6 +9,7 @@ import io.blkmount.block.testing.Images;
 import io.blkmount.block.testing.MemoryChild;
 import io.blkmount.block.testing.MemoryInstance;
 import io.blkmount.block.testing.PagedBytes;
+import io.blkmount.block.testing.TestKey;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
@@ -26,7 +27,7 @@ record GuestView(List<@Nullable ByteBuffer> pieces) {
 
   /** Returns the view of the disk, opened read-only, on an empty backing file. */
   static GuestView of(PagedBytes image) throws IOException {
-    DriverOptions options = new DriverOptions("x", false, Map.of());
+    DriverOptions options = new DriverOptions("x", false, Map.of(), TestKey.SOURCE);
     MemoryInstance host = MemoryInstance.file(image.copy(), 1);
     List<@Nullable ByteBuffer> pieces = new ArrayList<>();
     try (DriverInstance disk = new Qcow2Driver().open(options, new MemoryChild(host).opener())) {
