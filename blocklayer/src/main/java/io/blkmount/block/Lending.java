@@ -2,8 +2,11 @@
 package io.blkmount.block;
 
 import io.blkmount.block.backend.FileLending;
+import io.blkmount.block.driver.ChildRole;
 import io.blkmount.block.driver.HostStored;
 import io.blkmount.block.driver.HostStored.FileKey;
+import io.blkmount.block.driver.Lendable;
+import io.blkmount.block.graph.BlockChild;
 import io.blkmount.block.graph.BlockNode;
 import io.blkmount.block.open.OpenOptions;
 import io.blkmount.block.open.OpenedImage;
@@ -14,27 +17,42 @@ final class Lending {
   private Lending() {}
 
   static FileLending of(OpenedImage opened, OpenOptions options) {
-    String obstacle = obstacle(opened, options);
-    return obstacle == null
-        ? FileLending.of(opened.image(), file(opened.image()))
-        : FileLending.none(obstacle);
+    BlockNode image = opened.image();
+    if (opened.top() != image) {
+      return FileLending.none("writes go to a temporary overlay (--snapshot)");
+    }
+    BlockNode file = file(image);
+    if (file == null) {
+      return FileLending.none(
+          image.driverName().equals("raw")
+              ? "the disk is a part of its file"
+              : "its format is " + image.driverName());
+    }
+    String obstacle = obstacle(image, file, options);
+    return obstacle == null ? FileLending.of(image, file) : FileLending.none(obstacle);
+  }
+
+  /** Returns the file that a disk is, or null if it is none. */
+  private static @Nullable BlockNode file(BlockNode image) {
+    ChildRole role = image.instance() instanceof Lendable disk ? disk.wholeFile() : null;
+    for (BlockChild child : image.storage()) {
+      if (child.role() == role) {
+        return child.node();
+      }
+    }
+    return null;
   }
 
   /** Returns the first thing that stands in the way, or null. */
-  private static @Nullable String obstacle(OpenedImage opened, OpenOptions options) {
-    BlockNode image = opened.image();
-    if (opened.top() != image) {
-      return "writes go to a temporary overlay (--snapshot)";
+  private static @Nullable String obstacle(BlockNode image, BlockNode file, OpenOptions options) {
+    if (image.driverName().equals("raw")) {
+      if (options.format() == null && !options.imageOptions().containsKey("driver")) {
+        return "its format was probed (-f raw)";
+      }
+    } else if (options.resizable()) {
+      return "its length is not that of a file alone (--resizable)";
     }
-    if (!image.instance().isWholeFile()) {
-      return image.driverName().equals("raw")
-          ? "the disk is a part of its file"
-          : "its format is " + image.driverName();
-    }
-    if (options.format() == null && !options.imageOptions().containsKey("driver")) {
-      return "its format was probed (-f raw)";
-    }
-    return obstacle(options, image.looksAtRequests(), file(image));
+    return obstacle(options, image.looksAtRequests(), file);
   }
 
   private static @Nullable String obstacle(
@@ -46,11 +64,6 @@ final class Lending {
       return "copy-on-read, detect-zeroes or a dirty bitmap looks at its requests";
     }
     return key(file).inode() < 0 ? "it is a device" : null;
-  }
-
-  /** A disk that is a whole file is stored in just that. */
-  private static BlockNode file(BlockNode image) {
-    return image.storage().get(0).node();
   }
 
   private static FileKey key(BlockNode file) {

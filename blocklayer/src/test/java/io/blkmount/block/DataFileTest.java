@@ -120,7 +120,6 @@ final class DataFileTest {
       assertThat(disk.allocatedBytes()).isGreaterThanOrEqualTo(empty + 2 * CLUSTER);
       assertThat(disk.extentAt(0, LENGTH)).isEqualTo(Extent.zero(0, 4 * CLUSTER));
       assertThat(disk.extentAt(4 * CLUSTER, LENGTH - 4 * CLUSTER).length()).isEqualTo(2 * CLUSTER);
-      assertThatThrownBy(disk::lendFile).hasMessageContaining("its format is qcow2");
     }
   }
 

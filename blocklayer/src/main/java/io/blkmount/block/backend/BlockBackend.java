@@ -104,6 +104,7 @@ public final class BlockBackend implements Closeable {
    */
   public long length() throws IOException {
     try (QuiesceGate.Pass pass = gate.enter()) {
+      options.lending().followFile();
       return top.length();
     }
   }
@@ -213,6 +214,7 @@ public final class BlockBackend implements Closeable {
    */
   public void flush() throws IOException {
     try (QuiesceGate.Pass pass = gate.enter()) {
+      options.lending().followFile();
       top.flush();
     }
   }
@@ -224,6 +226,7 @@ public final class BlockBackend implements Closeable {
    */
   public void writeBack() throws IOException {
     try (QuiesceGate.Pass pass = gate.enter()) {
+      options.lending().followFile();
       top.writeBack();
     }
   }
@@ -353,6 +356,7 @@ public final class BlockBackend implements Closeable {
   private void closeChain() throws IOException {
     try (BlockGraph closed = graph) {
       top.drain();
+      options.lending().followFile();
       top.flush();
     }
   }

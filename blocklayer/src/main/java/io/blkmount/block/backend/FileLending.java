@@ -3,6 +3,7 @@ package io.blkmount.block.backend;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
 import io.blkmount.block.driver.HostStored;
+import io.blkmount.block.driver.Lendable;
 import io.blkmount.block.error.BlockError;
 import io.blkmount.block.error.BlockException;
 import io.blkmount.block.graph.BlockNode;
@@ -18,14 +19,20 @@ import org.jspecify.annotations.Nullable;
  */
 public final class FileLending {
   private final @Nullable HostStored file;
+  private final @Nullable Lendable disk;
   private final List<RequestPipeline> pipelines;
   private final String obstacle;
 
   @GuardedBy("this")
   private int loans;
 
-  private FileLending(@Nullable HostStored file, List<RequestPipeline> pipelines, String obstacle) {
+  private FileLending(
+      @Nullable HostStored file,
+      @Nullable Lendable disk,
+      List<RequestPipeline> pipelines,
+      String obstacle) {
     this.file = file;
+    this.disk = disk;
     this.pipelines = pipelines;
     this.obstacle = obstacle;
   }
@@ -37,10 +44,11 @@ public final class FileLending {
    * @param file the node of the host file
    */
   public static FileLending of(BlockNode image, BlockNode file) {
-    if (!(file.instance() instanceof HostStored stored)) {
-      throw new IllegalArgumentException("not a host file: " + file);
+    if (!(file.instance() instanceof HostStored stored)
+        || !(image.instance() instanceof Lendable disk)) {
+      throw new IllegalArgumentException("not a disk that is a host file: " + image + ", " + file);
     }
-    return new FileLending(stored, List.of(image.pipeline(), file.pipeline()), "");
+    return new FileLending(stored, disk, List.of(image.pipeline(), file.pipeline()), "");
   }
 
   /**
@@ -49,7 +57,7 @@ public final class FileLending {
    * @param obstacle why not, such as {@code its format is qcow2}
    */
   public static FileLending none(String obstacle) {
-    return new FileLending(null, List.of(), obstacle);
+    return new FileLending(null, null, List.of(), obstacle);
   }
 
   /** A file in the hands of the kernel; closed when the kernel has given it back. */
@@ -76,14 +84,26 @@ public final class FileLending {
   }
 
   synchronized Loan lend() throws IOException {
-    if (file == null) {
+    if (file == null || disk == null) {
       throw new BlockException(BlockError.NOT_SUPPORTED, obstacle);
     }
+    disk.prepareLending();
     // From now on bytes change that no pipeline has counted.
     pipelines.forEach(RequestPipeline::flushAlways);
     Loan loan = new Loan(file.lend());
     loans++;
     return loan;
+  }
+
+  /**
+   * Makes a part of the disk what the kernel has added at the end of the file.
+   *
+   * @throws IOException if the disk cannot be that long
+   */
+  void followFile() throws IOException {
+    if (file != null && disk != null && file.isLent()) {
+      disk.followFile();
+    }
   }
 
   synchronized boolean isLent() {

@@ -178,9 +178,4 @@ public interface DriverInstance extends Closeable {
    */
   @Override
   void close() throws IOException;
-
-  /** Returns whether the bytes of the disk are those of its file, one for one, to the end. */
-  default boolean isWholeFile() {
-    return false;
-  }
 }

@@ -47,6 +47,7 @@ final class BitmapOperations implements BitmapStore {
     int granularityBits = requireGranularity(granularity);
     bitmaps.change(
         set -> {
+          bitmaps.requireTold();
           requireNewName(set, name);
           DirtyBitmap content = new DirtyBitmap(metadata.length(), granularityBits);
           content.recording(recording);

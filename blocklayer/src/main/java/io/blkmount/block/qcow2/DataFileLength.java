@@ -70,6 +70,19 @@ final class DataFileLength {
   }
 
   /**
+   * Points the entries of a range of a raw data file at what is there, whatever they say.
+   *
+   * @param guestOffset aligned to clusters
+   * @param guestEnd any alignment
+   */
+  void mapAgain(long guestOffset, long guestEnd) throws IOException {
+    if (guestOffset < guestEnd) {
+      long end = metadata.geometry().clusterEnd(guestEnd);
+      changes.apply(guestOffset, end, true, (entry, kind, at) -> L2Entry.normal(at));
+    }
+  }
+
+  /**
    * Points the entries of a range of a raw data file at what is there, if they say nothing.
    *
    * @param guestOffset aligned to clusters

@@ -35,11 +35,16 @@ final class ImageChanges {
     void run() throws IOException;
   }
 
-  /** Makes a change; once more if there was no space, but clusters were on their way to be free. */
-  void make(Change change) throws IOException {
+  /** Does what must be durable before the disk changes at all. */
+  void prepare() throws IOException {
     corruption.requireWritable();
     firstWrite.prepare();
     bitmaps.prepare();
+  }
+
+  /** Makes a change; once more if there was no space, but clusters were on their way to be free. */
+  void make(Change change) throws IOException {
+    prepare();
     long freedBefore = parts.freed().freedCount();
     try {
       attempt(change);

@@ -42,6 +42,10 @@ final class Qcow2Bitmaps implements WriteObserver {
   @GuardedBy("lock")
   private boolean closed;
 
+  /** Whether the disk may change without a word to us, from now on. */
+  @GuardedBy("lock")
+  private boolean lent;
+
   /** Whether those that record are in use on the disk. */
   private volatile boolean prepared;
 
@@ -119,6 +123,39 @@ final class Qcow2Bitmaps implements WriteObserver {
       look(action);
     } catch (CorruptImageException e) {
       throw corruption.report(e);
+    }
+  }
+
+  /**
+   * Lets the disk change without a word to us: there is no bitmap, nor will there be one.
+   *
+   * @throws BlockException {@code BUSY} if there is
+   */
+  void lend() throws IOException {
+    lock.lock();
+    try {
+      requireNone("let the kernel write the data file");
+      lent = true;
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  /**
+   * Fails if a new bitmap would miss changes.
+   *
+   * @throws BlockException {@code BUSY}
+   */
+  void requireTold() throws BlockException {
+    lock.lock();
+    try {
+      if (lent) {
+        throw new BlockException(
+            BlockError.BUSY,
+            "cannot add a bitmap: the kernel may write the data file by itself (--passthrough off)");
+      }
+    } finally {
+      lock.unlock();
     }
   }
 

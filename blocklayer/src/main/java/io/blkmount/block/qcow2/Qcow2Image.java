@@ -8,10 +8,12 @@ import io.blkmount.block.driver.BitmapKeeper;
 import io.blkmount.block.driver.BitmapStore;
 import io.blkmount.block.driver.BlockIo;
 import io.blkmount.block.driver.BlockLimits;
+import io.blkmount.block.driver.ChildRole;
 import io.blkmount.block.driver.DamageReporter;
 import io.blkmount.block.driver.DriverInstance;
 import io.blkmount.block.driver.Extent;
 import io.blkmount.block.driver.InternalSnapshot;
+import io.blkmount.block.driver.Lendable;
 import io.blkmount.block.driver.NewSnapshot;
 import io.blkmount.block.driver.Preallocation;
 import io.blkmount.block.driver.Snapshottable;
@@ -34,7 +36,8 @@ final class Qcow2Image
         VmStateStore,
         BitmapKeeper,
         WriteObserver,
-        DamageReporter {
+        DamageReporter,
+        Lendable {
   private final Metadata metadata;
   private final Qcow2Parts parts;
   private final Corruption corruption;
@@ -43,6 +46,7 @@ final class Qcow2Image
   private final ImageChanges changes;
   private final ImageSnapshots snapshots;
   private final ImageExtents extents;
+  private final RawDataLending lending;
   private final @Nullable BackingReference backingReference;
   private final BlockLimits limits;
   private final Support whenWritable;
@@ -63,6 +67,7 @@ final class Qcow2Image
     this.bitmapOperations = new BitmapOperations(metadata, bitmaps);
     this.changes = new ImageChanges(metadata, parts, corruption, firstWrite, bitmaps);
     this.snapshots = new ImageSnapshots(parts.snapshots(), changes, bitmaps);
+    this.lending = new RawDataLending(metadata, parts, corruption, changes, bitmaps);
     this.extents = new ImageExtents(parts.lookup(), metadata.data());
     this.backingReference = backingReference;
     this.limits = ImageSupport.limits(metadata);
@@ -222,6 +227,21 @@ final class Qcow2Image
   @Override
   public void onDamage(DamageListener listener) {
     corruption.tell(listener);
+  }
+
+  @Override
+  public @Nullable ChildRole wholeFile() {
+    return lending.wholeFile();
+  }
+
+  @Override
+  public void prepareLending() throws IOException {
+    lending.prepareLending();
+  }
+
+  @Override
+  public void followFile() throws IOException {
+    lending.followFile();
   }
 
   /** Gives all of a new disk its clusters. */

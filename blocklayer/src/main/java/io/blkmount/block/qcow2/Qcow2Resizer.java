@@ -116,6 +116,18 @@ final class Qcow2Resizer {
     setLength(length);
   }
 
+  /**
+   * Makes what others have written past the end of a raw data file a part of the disk.
+   *
+   * @param length of that file, in whole sectors; more than that of the disk
+   */
+  void adopt(long length) throws IOException {
+    requireMapped(length);
+    dataFile.mapAgain(geometry.clusterEnd(metadata.length()), length);
+    writeback.flush();
+    setLength(length);
+  }
+
   /** Gives a range of zeros its clusters, durably; if there are not enough, it gets none. */
   void preallocate(long guestOffset, long guestEnd, Preallocation mode) throws IOException {
     try {

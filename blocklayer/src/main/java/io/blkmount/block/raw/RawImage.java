@@ -3,8 +3,10 @@ package io.blkmount.block.raw;
 
 import io.blkmount.block.driver.BlockLimits;
 import io.blkmount.block.driver.ChildOpener;
+import io.blkmount.block.driver.ChildRole;
 import io.blkmount.block.driver.DriverInstance;
 import io.blkmount.block.driver.Extent;
+import io.blkmount.block.driver.Lendable;
 import io.blkmount.block.driver.Preallocation;
 import io.blkmount.block.driver.Support;
 import io.blkmount.block.driver.WriteFlags;
@@ -12,9 +14,10 @@ import io.blkmount.block.error.BlockError;
 import io.blkmount.block.error.BlockException;
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import org.jspecify.annotations.Nullable;
 
 /** A raw disk: every request goes to the file, moved by the start of the window. */
-final class RawImage implements DriverInstance {
+final class RawImage implements DriverInstance, Lendable {
   private static final WriteFlags ZERO_FLAGS =
       WriteFlags.FUA
           .with(WriteFlags.MAY_UNMAP)
@@ -100,8 +103,8 @@ final class RawImage implements DriverInstance {
   }
 
   @Override
-  public boolean isWholeFile() {
-    return !window.isFixed() && window.start() == 0;
+  public @Nullable ChildRole wholeFile() {
+    return !window.isFixed() && window.start() == 0 ? ChildRole.FILE : null;
   }
 
   @Override
