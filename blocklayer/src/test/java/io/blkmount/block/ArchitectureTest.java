@@ -103,6 +103,18 @@ final class ArchitectureTest {
         .check(CLASSES);
   }
 
+  /** Their jar is opened when an image needs them, not before. */
+  @Test
+  void rareCiphersAreKnownToFewClasses() {
+    noClasses()
+        .that()
+        .haveNameNotMatching(".*[.]crypto[.]Bouncy[A-Za-z]+([$].*)?")
+        .should()
+        .dependOnClassesThat()
+        .resideInAnyPackage("org.bouncycastle..")
+        .check(CLASSES);
+  }
+
   @Test
   void blockLayerKnowsNothingOfFuseAndCommands() {
     noClasses()

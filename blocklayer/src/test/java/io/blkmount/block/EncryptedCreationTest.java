@@ -76,6 +76,11 @@ final class EncryptedCreationTest {
             + ",encrypt.ivgen-alg=plain,encrypt.hash-alg=sha512",
         LUKS + ",encrypt.cipher-alg=aes-256,encrypt.cipher-mode=ctr,encrypt.hash-alg=sha224",
         LUKS + ",encrypt.cipher-mode=ecb,encrypt.ivgen-alg=essiv,encrypt.hash-alg=sha384",
+        LUKS + ",encrypt.cipher-alg=serpent-256,encrypt.hash-alg=ripemd160",
+        LUKS
+            + ",encrypt.cipher-alg=twofish-128,encrypt.cipher-mode=cbc,encrypt.ivgen-alg=essiv"
+            + ",extended_l2=on",
+        LUKS + ",encrypt.cipher-alg=cast5-128,encrypt.cipher-mode=cbc,compat=0.10",
       })
   void qemuTakesThemForItsOwn(String options) throws IOException {
     create(options(options));
@@ -102,10 +107,11 @@ final class EncryptedCreationTest {
       delimiter = '|',
       value = {
         "encrypt.format=zip | qcow2 option encrypt.format: zip is neither luks nor aes",
-        "encrypt.format=luks,encrypt.cipher-alg=serpent-256 | algorithm \"serpent\"",
-        "encrypt.format=luks,encrypt.cipher-alg=aes-512 | takes no key of 0 bytes",
+        "encrypt.format=luks,encrypt.cipher-alg=3des | algorithm \"3des\" is not supported",
+        "encrypt.format=luks,encrypt.cipher-alg=aes-512 | algorithm \"aes-512\" is not supported",
+        "encrypt.format=luks,encrypt.cipher-alg=cast5-128 | the mode needs 16",
         "encrypt.format=luks,encrypt.cipher-mode=gcm | mode \"gcm\" is not supported",
-        "encrypt.format=luks,encrypt.hash-alg=ripemd160 | algorithm \"ripemd160\"",
+        "encrypt.format=luks,encrypt.hash-alg=tiger | algorithm \"tiger\"",
         "encrypt.format=luks,encrypt.ivgen-alg=benbi | IV generator \"benbi\"",
         "encrypt.format=luks,encrypt.ivgen-hash-alg=sha1 | ivgen-hash-alg: plain64 takes none",
         "encrypt.format=luks,encrypt.iter-time=0 | iter-time: 0 is no number of milliseconds",
@@ -115,6 +121,7 @@ final class EncryptedCreationTest {
         "encrypt.hash-alg=sha1 | encrypt.hash-alg: it belongs to another encrypt.format",
         "encryption=on | encryption: on is not off; say encrypt.format=luks",
         "encrypt.format=luks,encrypt.cipher-alg=aes-192,encrypt.cipher-mode=cbc | QEMU cannot open",
+        "encrypt.format=luks,encrypt.cipher-alg=twofish-192,encrypt.cipher-mode=ctr | with twofish",
         "encrypt.format=luks,data_file=d,data_file_raw=on | what is encrypted cannot be read as",
       })
   void whatCannotBeMadeIsRefused(String options, String message) {

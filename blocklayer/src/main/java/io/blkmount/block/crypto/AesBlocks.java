@@ -12,7 +12,7 @@ import javax.crypto.spec.IvParameterSpec;
  * <p>The platform's ciphers are made once and never started again, since every {@code init} makes
  * garbage. Input and output are different arrays, since else the platform copies the input.
  */
-final class AesBlocks implements AutoCloseable {
+final class AesBlocks implements KeyedBlocks {
   static final int BLOCK = 16;
 
   private static final String EACH = "AES/ECB/NoPadding";
@@ -59,11 +59,13 @@ final class AesBlocks implements AutoCloseable {
     decryption.init(Cipher.DECRYPT_MODE, raw);
   }
 
-  void encrypt(byte[] source, byte[] target, int offset, int length) {
+  @Override
+  public void encrypt(byte[] source, byte[] target, int offset, int length) {
     update(encryption, source, target, offset, length);
   }
 
-  void decrypt(byte[] source, byte[] target, int offset, int length) {
+  @Override
+  public void decrypt(byte[] source, byte[] target, int offset, int length) {
     update(decryption, source, target, offset, length);
   }
 

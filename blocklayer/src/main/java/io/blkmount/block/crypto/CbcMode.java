@@ -1,21 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.blkmount.block.crypto;
 
-import static io.blkmount.block.crypto.AesBlocks.BLOCK;
 import static io.blkmount.block.crypto.SectorCipher.SECTOR_SIZE;
 
 import java.util.Arrays;
 
 /** Cipher block chaining, started anew in each sector with its IV. */
 final class CbcMode implements SectorMode {
-  private final AesBlocks blocks;
+  /** Length of a block in bytes. */
+  private final int block;
+
+  private final KeyedBlocks blocks;
   private final SectorIvs ivs;
 
   /** What the running chain would mix into the next block: the last one that it gave. */
-  private final byte[] chain = new byte[BLOCK];
+  private final byte[] chain;
 
-  CbcMode(SecretBytes key, SectorIvs ivs) {
-    this.blocks = AesBlocks.chained(key);
+  CbcMode(CipherAlgorithm algorithm, SecretBytes key, SectorIvs ivs) {
+    this.block = algorithm.blockLength();
+    this.chain = new byte[block];
+    this.blocks = KeyedBlocks.chained(algorithm, key);
     this.ivs = ivs;
   }
 
@@ -27,10 +31,10 @@ final class CbcMode implements SectorMode {
   public void encrypt(byte[] source, byte[] target, int length, long firstSector) {
     byte[] vectors = ivs.of(firstSector, length / SECTOR_SIZE);
     for (int at = 0; at < length; at += SECTOR_SIZE) {
-      Words.xor(source, at, vectors, at / SECTOR_SIZE * BLOCK, BLOCK);
-      Words.xor(source, at, chain, 0, BLOCK);
+      Words.xor(source, at, vectors, at / SECTOR_SIZE * block, block);
+      Words.xor(source, at, chain, 0, block);
       blocks.encrypt(source, target, at, SECTOR_SIZE);
-      System.arraycopy(target, at + SECTOR_SIZE - BLOCK, chain, 0, BLOCK);
+      System.arraycopy(target, at + SECTOR_SIZE - block, chain, 0, block);
     }
   }
 
@@ -39,8 +43,8 @@ final class CbcMode implements SectorMode {
     byte[] vectors = ivs.of(firstSector, length / SECTOR_SIZE);
     blocks.decrypt(source, target, 0, length);
     for (int at = 0; at < length; at += SECTOR_SIZE) {
-      Words.xor(target, at, vectors, at / SECTOR_SIZE * BLOCK, BLOCK);
-      Words.xor(target, at + BLOCK, source, at, SECTOR_SIZE - BLOCK);
+      Words.xor(target, at, vectors, at / SECTOR_SIZE * block, block);
+      Words.xor(target, at + block, source, at, SECTOR_SIZE - block);
     }
   }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.blkmount.block.crypto;
 
-/** How the blocks of 16 bytes of a sector depend on each other. */
+/** How the blocks of a sector depend on each other. */
 public enum CipherMode {
   /** Each block has a tweak made from the sector number; the key has two halves. */
   XTS("xts"),
@@ -23,7 +23,7 @@ public enum CipherMode {
     return luksName;
   }
 
-  /** Returns how many AES keys one key of this mode holds. */
+  /** Returns how many keys of the cipher one key of this mode holds. */
   int keyCount() {
     return this == XTS ? 2 : 1;
   }

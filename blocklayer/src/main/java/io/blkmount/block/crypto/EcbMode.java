@@ -3,10 +3,10 @@ package io.blkmount.block.crypto;
 
 /** Each block by itself; the sector's number does not matter. */
 final class EcbMode implements SectorMode {
-  private final AesBlocks blocks;
+  private final KeyedBlocks blocks;
 
-  EcbMode(SecretBytes key) {
-    this.blocks = AesBlocks.each(key);
+  EcbMode(CipherAlgorithm algorithm, SecretBytes key) {
+    this.blocks = KeyedBlocks.each(algorithm, key);
   }
 
   @Override

@@ -4,12 +4,11 @@ package io.blkmount.block.crypto;
 import io.blkmount.block.bytes.HostName;
 import io.blkmount.block.error.BlockError;
 import io.blkmount.block.error.BlockException;
-import java.security.GeneralSecurityException;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
-import javax.crypto.Mac;
+import org.jspecify.annotations.Nullable;
 
-/** The hashes of QEMU's encryption options that the Java platform has; ripemd160 it has not. */
+/** The hashes of QEMU's encryption options, those of later versions included. */
 public enum HashAlgorithm {
   /** 16 bytes; only good for old IV generators. */
   MD5("md5", "MD5", "HmacMD5", 16),
@@ -22,14 +21,23 @@ public enum HashAlgorithm {
   /** 48 bytes. */
   SHA384("sha384", "SHA-384", "HmacSHA384", 48),
   /** 64 bytes. */
-  SHA512("sha512", "SHA-512", "HmacSHA512", 64);
+  SHA512("sha512", "SHA-512", "HmacSHA512", 64),
+  /** 20 bytes. */
+  RIPEMD160("ripemd160", null, null, 20),
+  /** 32 bytes; GB/T 32905, since QEMU 10. */
+  SM3("sm3", null, null, 32);
 
   private final String luksName;
-  private final String digestName;
-  private final String macName;
+
+  /** Of the Java platform, null if it has none. */
+  private final @Nullable String digestName;
+
+  private final @Nullable String macName;
+
   private final int digestLength;
 
-  HashAlgorithm(String luksName, String digestName, String macName, int digestLength) {
+  HashAlgorithm(
+      String luksName, @Nullable String digestName, @Nullable String macName, int digestLength) {
     this.luksName = luksName;
     this.digestName = digestName;
     this.macName = macName;
@@ -64,6 +72,9 @@ public enum HashAlgorithm {
   }
 
   MessageDigest newDigest() {
+    if (digestName == null) {
+      return BouncyDigest.of(this);
+    }
     try {
       return MessageDigest.getInstance(digestName);
     } catch (NoSuchAlgorithmException e) {
@@ -71,22 +82,12 @@ public enum HashAlgorithm {
     }
   }
 
-  Mac newMac(SecretBytes key) {
-    try {
-      Mac mac = Mac.getInstance(macName);
-      mac.init(new RawKey(macName, key));
-      return mac;
-    } catch (GeneralSecurityException e) {
-      throw new IllegalStateException("this Java has no " + macName, e);
-    }
-  }
-
-  /** Makes a MAC of {@link #newMac} forget its key: another one takes its place. */
-  void forgetKey(Mac mac) {
-    try (SecretBytes nothing = SecretBytes.zeros(digestLength)) {
-      mac.init(new RawKey(macName, nothing));
-    } catch (GeneralSecurityException e) {
-      throw new IllegalStateException(macName + " took a key before", e);
-    }
+  /**
+   * Returns an HMAC of this hash.
+   *
+   * @param key any length, also none
+   */
+  KeyedHash keyed(SecretBytes key) {
+    return macName == null ? BouncyMac.of(this, key) : new PlatformMac(macName, key);
   }
 }

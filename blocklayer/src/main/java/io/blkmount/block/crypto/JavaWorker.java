@@ -4,7 +4,10 @@ package io.blkmount.block.crypto;
 import java.nio.ByteBuffer;
 import java.util.Arrays;
 
-/** Works with the Java platform's AES, in chunks that stay in the processor's cache. */
+/**
+ * Works with the Java platform's AES or other ciphers in Java, in chunks that stay in the
+ * processor's cache.
+ */
 final class JavaWorker implements SectorWorker {
   /** 16 sectors: enough to hide the cost of a call, few enough for three arrays in 32 KiB. */
   static final int CHUNK = 16 * SectorCipher.SECTOR_SIZE;
@@ -20,10 +23,10 @@ final class JavaWorker implements SectorWorker {
   static JavaWorker of(CipherSpec spec, SecretBytes key) {
     return new JavaWorker(
         switch (spec.mode()) {
-          case XTS -> XtsMode.of(key, SectorIvs.of(spec, key));
-          case CBC -> new CbcMode(key, SectorIvs.of(spec, key));
-          case ECB -> new EcbMode(key);
-          case CTR -> new CtrMode(key, SectorIvs.of(spec, key));
+          case XTS -> XtsMode.of(spec.algorithm(), key, SectorIvs.of(spec, key));
+          case CBC -> new CbcMode(spec.algorithm(), key, SectorIvs.of(spec, key));
+          case ECB -> new EcbMode(spec.algorithm(), key);
+          case CTR -> new CtrMode(spec.algorithm(), key, SectorIvs.of(spec, key));
         });
   }
 

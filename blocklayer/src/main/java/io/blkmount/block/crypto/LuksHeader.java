@@ -64,7 +64,7 @@ public record LuksHeader(
   static final int SLOTS_AT = 208;
   static final int SLOT_COUNT = 8;
 
-  /** The longest key of any cipher: two halves of AES-256. */
+  /** The longest key of any cipher: two halves of 256 bits. */
   static final int MAX_KEY_LENGTH = 64;
 
   /** Far above what a minute of a fast machine gives; a hostile header must not hold us longer. */
@@ -101,7 +101,7 @@ public record LuksHeader(
       slots.add(LuksKeySlot.free(ALIGNMENT_SECTORS + i * slotSectors(keyLength)));
     }
     return new LuksHeader(
-        "aes",
+        options.cipher().algorithm().luksName(),
         options.cipher().luksMode(),
         options.hash().luksName(),
         ALIGNMENT_SECTORS + SLOT_COUNT * slotSectors(keyLength),

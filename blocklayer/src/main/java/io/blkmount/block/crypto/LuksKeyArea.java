@@ -119,7 +119,9 @@ public final class LuksKeyArea {
       throw new BlockException(
           BlockError.NOT_SUPPORTED,
           rules.message(
-              "LUKS with aes in mode "
+              "LUKS with "
+                  + cipher.algorithm().luksName()
+                  + " in mode "
                   + cipher.luksMode()
                   + " and a key of "
                   + cipher.keyLength()

@@ -46,13 +46,15 @@ final class NativeWorker implements SectorWorker {
   }
 
   /**
-   * Returns whether the host has a libcrypto with this cipher, and takes the key: XTS with two
-   * equal halves is no secret, but an image may have been made so.
+   * Returns whether the host has a libcrypto with this cipher, and takes the key: only AES is in
+   * every build of it, and XTS with two equal halves is no secret, but an image may have been made
+   * so.
    */
   static boolean serves(CipherSpec spec, SecretBytes key) {
     LibCrypto library = LibCrypto.HOST;
     boolean halves = spec.mode() == CipherMode.XTS && hasEqualHalves(key.bytes());
-    return library != null && !halves && library.cipher(name(spec)) != 0;
+    boolean isAes = spec.algorithm() == CipherAlgorithm.AES;
+    return library != null && isAes && !halves && library.cipher(name(spec)) != 0;
   }
 
   private static boolean hasEqualHalves(byte[] key) {

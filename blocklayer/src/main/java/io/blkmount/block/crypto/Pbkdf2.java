@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.blkmount.block.crypto;
 
-import javax.crypto.Mac;
-import javax.crypto.ShortBufferException;
-
 /**
  * Makes keys from passphrases (RFC 8018, section 5.2). The platform's own takes characters and
  * encodes them in its way; a passphrase here is bytes, exactly as the user gave them.
@@ -39,18 +36,17 @@ final class Pbkdf2 {
     return deriveHere(passphrase, length);
   }
 
-  /** Does {@link #derive} with the Java platform's hashes, several times as long. */
+  /** Does {@link #derive} with hashes in Java, several times as long. */
   SecretBytes deriveHere(byte[] passphrase, int length) {
-    try (SecretBytes password = SecretBytes.copyOf(passphrase)) {
-      Mac mac = hash.newMac(password);
+    try (SecretBytes password = SecretBytes.copyOf(passphrase);
+        KeyedHash mac = hash.keyed(password)) {
       SecretBytes key = SecretBytes.zeros(length);
       fill(key.bytes(), mac);
-      hash.forgetKey(mac);
       return key;
     }
   }
 
-  private void fill(byte[] key, Mac mac) {
+  private void fill(byte[] key, KeyedHash mac) {
     int digestLength = hash.digestLength();
     try (SecretBytes block = SecretBytes.zeros(digestLength)) {
       for (int at = 0, number = 1; at < key.length; at += digestLength, number++) {
@@ -61,19 +57,17 @@ final class Pbkdf2 {
   }
 
   /** Sets {@code block} to the exclusive or of what each iteration gives. */
-  private void iterate(byte[] block, Mac mac, int number) {
+  private void iterate(byte[] block, KeyedHash mac, int number) {
     try (SecretBytes turn = SecretBytes.zeros(block.length)) {
       mac.update(salt.toArray());
       mac.update(bigEndian(number));
-      mac.doFinal(turn.bytes(), 0);
+      mac.finish(turn.bytes());
       System.arraycopy(turn.bytes(), 0, block, 0, block.length);
       for (int i = 1; i < iterations; i++) {
         mac.update(turn.bytes());
-        mac.doFinal(turn.bytes(), 0);
+        mac.finish(turn.bytes());
         mix(block, turn.bytes());
       }
-    } catch (ShortBufferException e) {
-      throw new IllegalStateException("a digest has " + block.length + " bytes", e);
     }
   }
 

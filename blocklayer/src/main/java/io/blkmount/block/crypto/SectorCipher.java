@@ -12,8 +12,8 @@ public interface SectorCipher extends AutoCloseable {
   int SECTOR_SIZE = 512;
 
   /**
-   * Returns a cipher made of the host's libcrypto if it is there and has it, else of the Java
-   * platform's AES, which is slow where only the first compiler is on.
+   * Returns a cipher made of the host's libcrypto if it is there and has it, else of one in Java,
+   * which is slow where only the first compiler is on.
    *
    * @param spec which
    * @param key of {@code spec.keyLength()} bytes; copied, so the caller may close it

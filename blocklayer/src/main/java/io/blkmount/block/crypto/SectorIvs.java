@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.blkmount.block.crypto;
 
-import static io.blkmount.block.crypto.AesBlocks.BLOCK;
 import static io.blkmount.block.crypto.SectorCipher.SECTOR_SIZE;
 
 import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
-/** Makes initialisation vectors of 16 bytes from sector numbers; for one thread. */
+/** Makes initialisation vectors of a block's length from sector numbers; for one thread. */
 final class SectorIvs implements AutoCloseable {
   private static final int MAX_COUNT = JavaWorker.CHUNK / SECTOR_SIZE;
   private static final long LOW_HALF = 0xffffffffL;
@@ -15,24 +14,31 @@ final class SectorIvs implements AutoCloseable {
   private final long mask;
 
   /** Encrypts the numbers of an ESSIV generator, null for the others. */
-  private final @Nullable AesBlocks essiv;
+  private final @Nullable KeyedBlocks essiv;
 
-  private final byte[] numbers = new byte[MAX_COUNT * BLOCK];
-  private final byte[] ivs = new byte[MAX_COUNT * BLOCK];
+  /** Length of a block in bytes. */
+  private final int block;
 
-  private SectorIvs(long mask, @Nullable AesBlocks essiv) {
+  private final byte[] numbers;
+  private final byte[] ivs;
+
+  private SectorIvs(int block, long mask, @Nullable KeyedBlocks essiv) {
+    this.block = block;
+    this.numbers = new byte[MAX_COUNT * block];
+    this.ivs = new byte[MAX_COUNT * block];
     this.mask = mask;
     this.essiv = essiv;
   }
 
   static SectorIvs of(CipherSpec spec, SecretBytes key) {
+    int block = spec.algorithm().blockLength();
     long mask = spec.ivGenerator() == IvGenerator.PLAIN ? LOW_HALF : -1;
     HashAlgorithm hash = spec.ivHash();
     if (hash == null) {
-      return new SectorIvs(mask, null);
+      return new SectorIvs(block, mask, null);
     }
     try (SecretBytes salt = SecretBytes.owning(hash.newDigest().digest(key.bytes()))) {
-      return new SectorIvs(mask, AesBlocks.each(salt));
+      return new SectorIvs(block, mask, KeyedBlocks.each(spec.algorithm(), salt));
     }
   }
 
@@ -45,12 +51,12 @@ final class SectorIvs implements AutoCloseable {
    */
   byte[] of(long firstSector, int count) {
     for (int i = 0; i < count; i++) {
-      Words.putLittle(numbers, i * BLOCK, (firstSector + i) & mask);
+      Words.putLittle(numbers, i * block, (firstSector + i) & mask);
     }
     if (essiv == null) {
       return numbers;
     }
-    essiv.encrypt(numbers, ivs, 0, count * BLOCK);
+    essiv.encrypt(numbers, ivs, 0, count * block);
     return ivs;
   }
 

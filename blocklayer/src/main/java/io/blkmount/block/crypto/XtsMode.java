@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.blkmount.block.crypto;
 
-import static io.blkmount.block.crypto.AesBlocks.BLOCK;
 import static io.blkmount.block.crypto.SectorCipher.SECTOR_SIZE;
 
 import java.util.Arrays;
@@ -9,30 +8,34 @@ import java.util.Arrays;
 /**
  * XTS as IEEE 1619 has it: the IV, encrypted with the second half of the key, is the tweak of a
  * sector's first block; each further block's is the one before times x in GF(2^128). A block is
- * mixed with its tweak before and after AES with the first half of the key.
+ * mixed with its tweak before and after the cipher with the first half of the key.
  */
 final class XtsMode implements SectorMode {
+  /** Length of a block in bytes; the polynomial is for no other. */
+  static final int BLOCK = 16;
+
   /** What x^128 leaves modulo x^128 + x^7 + x^2 + x + 1. */
   private static final long POLYNOMIAL = 0x87;
 
-  private final AesBlocks data;
-  private final AesBlocks tweak;
+  private final KeyedBlocks data;
+  private final KeyedBlocks tweak;
   private final SectorIvs ivs;
   private final byte[] seeds = new byte[JavaWorker.CHUNK / SECTOR_SIZE * BLOCK];
   private final byte[] tweaks = new byte[JavaWorker.CHUNK];
 
-  private XtsMode(AesBlocks data, AesBlocks tweak, SectorIvs ivs) {
+  private XtsMode(KeyedBlocks data, KeyedBlocks tweak, SectorIvs ivs) {
     this.data = data;
     this.tweak = tweak;
     this.ivs = ivs;
   }
 
-  static XtsMode of(SecretBytes key, SectorIvs ivs) {
+  static XtsMode of(CipherAlgorithm algorithm, SecretBytes key, SectorIvs ivs) {
     int half = key.length() / 2;
     try (SecretBytes first = SecretBytes.owning(Arrays.copyOfRange(key.bytes(), 0, half));
         SecretBytes second =
             SecretBytes.owning(Arrays.copyOfRange(key.bytes(), half, key.length()))) {
-      return new XtsMode(AesBlocks.each(first), AesBlocks.each(second), ivs);
+      return new XtsMode(
+          KeyedBlocks.each(algorithm, first), KeyedBlocks.each(algorithm, second), ivs);
     }
   }
 

@@ -4,8 +4,8 @@
  *
  * <p>A {@link io.blkmount.block.crypto.LuksKeyArea} turns a passphrase into a master key, with
  * which a {@link io.blkmount.block.crypto.SectorCipher} is made. What is secret lies in {@link
- * io.blkmount.block.crypto.SecretBytes} and is overwritten when they are closed; what the Java
- * platform copies inside its own ciphers is replaced by another key as far as it allows.
+ * io.blkmount.block.crypto.SecretBytes} and is overwritten when they are closed; what ciphers copy
+ * inside is replaced by another key as far as they allow.
  *
  * <p>Only a {@code SectorCipher} may be used by several threads.
  */

@@ -2,6 +2,7 @@
 package io.blkmount.block.qcow2;
 
 import io.blkmount.block.bytes.HostName;
+import io.blkmount.block.crypto.CipherAlgorithm;
 import io.blkmount.block.crypto.CipherMode;
 import io.blkmount.block.crypto.CipherSpec;
 import io.blkmount.block.crypto.HashAlgorithm;
@@ -86,8 +87,7 @@ record NewEncryption(int method, @Nullable LuksOptions luks) {
     } else if (generatorHash != null) {
       throw invalid(PREFIX + "ivgen-hash-alg", generator + " takes none");
     }
-    CipherSpec spec =
-        CipherSpec.named(algorithm(cipher), mode + '-' + generator, keyLength(cipher, mode));
+    CipherSpec spec = cipher(cipher, mode, mode + '-' + generator);
     HashAlgorithm hash = HashAlgorithm.named(value(own, "hash-alg", "sha256"));
     return new LuksOptions(spec, hash, millis(own.remove(PREFIX + "iter-time")));
   }
@@ -97,21 +97,20 @@ record NewEncryption(int method, @Nullable LuksOptions luks) {
     return value == null ? otherwise : value;
   }
 
-  private static String algorithm(String cipher) {
-    int dash = cipher.lastIndexOf('-');
-    return dash < 0 ? cipher : cipher.substring(0, dash);
-  }
-
-  /** An unknown cipher has been named by then; XTS takes two keys. */
-  private static int keyLength(String cipher, String mode) {
-    int bits =
-        switch (cipher.substring(cipher.lastIndexOf('-') + 1)) {
-          case "128" -> 128;
-          case "192" -> 192;
-          case "256" -> 256;
-          default -> 0;
-        };
-    return bits / Byte.SIZE * (mode.equals(CipherMode.XTS.luksName()) ? 2 : 1);
+  /** XTS takes two keys. */
+  private static CipherSpec cipher(String name, String mode, String luksMode)
+      throws BlockException {
+    int keyCount = mode.equals(CipherMode.XTS.luksName()) ? 2 : 1;
+    for (CipherAlgorithm algorithm : CipherAlgorithm.values()) {
+      for (int keyLength : algorithm.keyLengths()) {
+        if (algorithm.optionName(keyLength).equals(name)) {
+          return CipherSpec.named(algorithm.luksName(), luksMode, keyLength * keyCount);
+        }
+      }
+    }
+    throw new BlockException(
+        BlockError.NOT_SUPPORTED,
+        "cipher algorithm \"" + HostName.printable(name) + "\" is not supported");
   }
 
   private static long millis(@Nullable String text) throws BlockException {

@@ -39,6 +39,10 @@ final class LuksInteropTest {
         "cipher-alg=aes-256,cipher-mode=xts,ivgen-alg=essiv,ivgen-hash-alg=sha256,hash-alg=sha1",
         "cipher-alg=aes-128,cipher-mode=ctr,ivgen-alg=plain64,hash-alg=md5",
         "cipher-alg=aes-256,cipher-mode=ecb,ivgen-alg=plain64,hash-alg=sha256",
+        "cipher-alg=serpent-128,cipher-mode=cbc,ivgen-alg=essiv,ivgen-hash-alg=sha256,"
+            + "hash-alg=ripemd160",
+        "cipher-alg=twofish-192,cipher-mode=xts,ivgen-alg=plain,hash-alg=sha1",
+        "cipher-alg=cast5-128,cipher-mode=ctr,ivgen-alg=essiv,ivgen-hash-alg=md5",
       })
   void whatQemuEncryptedIsDecrypted(String options) throws IOException {
     Path file = folder.resolve("disk.luks");
@@ -68,16 +72,25 @@ final class LuksInteropTest {
 
   @ParameterizedTest
   @CsvSource({
-    "xts-plain64, 64, SHA256",
-    "xts-plain64, 32, SHA1",
-    "cbc-essiv:sha256, 16, SHA512",
-    "xts-plain64, 48, SHA224",
-    "ctr-plain64, 32, MD5",
-    "ecb-plain, 32, SHA384",
+    "aes, xts-plain64, 64, SHA256",
+    "aes, xts-plain64, 32, SHA1",
+    "aes, cbc-essiv:sha256, 16, SHA512",
+    "aes, xts-plain64, 48, SHA224",
+    "aes, ctr-plain64, 32, MD5",
+    "aes, ecb-plain, 32, SHA384",
+    "serpent, xts-plain64, 64, RIPEMD160",
+    "serpent, xts-plain, 48, SHA256",
+    "serpent, ctr-essiv:sha256, 32, SHA256",
+    "twofish, xts-essiv:sha256, 32, SHA1",
+    "twofish, ecb-plain64, 32, SHA256",
+    "twofish, cbc-plain64, 16, RIPEMD160",
+    "cast5, cbc-essiv:md5, 16, SHA256",
+    "cast5, ecb-plain, 16, SHA256",
+    "cast5, ctr-plain64, 16, RIPEMD160",
   })
-  void whatWasEncryptedHereQemuDecrypts(String mode, int keyLength, HashAlgorithm hash)
-      throws IOException {
-    LuksOptions options = new LuksOptions(CipherSpec.named("aes", mode, keyLength), hash, 10);
+  void whatWasEncryptedHereQemuDecrypts(
+      String cipher, String mode, int keyLength, HashAlgorithm hash) throws IOException {
+    LuksOptions options = new LuksOptions(CipherSpec.named(cipher, mode, keyLength), hash, 10);
     byte[] disk = DiskModel.pattern(DISK_LENGTH, keyLength);
     Path file = folder.resolve("disk.luks");
 

@@ -39,20 +39,26 @@ final class SectorCipherTest {
 
   @ParameterizedTest
   @CsvSource({
-    "xts-plain64, 32",
-    "xts-plain, 48",
-    "xts-essiv:sha256, 64",
-    "cbc-plain64, 16",
-    "cbc-essiv:sha256, 24",
-    "cbc-essiv:md5, 32",
-    "ecb-plain64, 32",
-    "ctr-plain64, 16",
+    "aes, xts-plain64, 32",
+    "aes, xts-plain, 48",
+    "aes, xts-essiv:sha256, 64",
+    "aes, cbc-plain64, 16",
+    "aes, cbc-essiv:sha256, 24",
+    "aes, cbc-essiv:md5, 32",
+    "aes, ecb-plain64, 32",
+    "aes, ctr-plain64, 16",
+    "serpent, xts-plain64, 64",
+    "twofish, cbc-essiv:sha256, 24",
+    "cast5, cbc-plain64, 16",
+    "cast5, ctr-essiv:md5, 16",
+    "sm4, xts-plain64, 32",
   })
-  void takesSectorsTogetherAsItTakesEach(String mode, int keyLength) throws IOException {
-    int seed = mode.hashCode() + keyLength;
+  void takesSectorsTogetherAsItTakesEach(String name, String mode, int keyLength)
+      throws IOException {
+    int seed = (name + mode).hashCode() + keyLength;
     Random random = new Random(seed);
     byte[] plain = DiskModel.pattern(MANY, seed);
-    try (SectorCipher cipher = cipher(CipherSpec.named("aes", mode, keyLength))) {
+    try (SectorCipher cipher = cipher(CipherSpec.named(name, mode, keyLength))) {
       byte[] whole = encrypted(cipher, plain, 1000);
       for (int round = 0; round < 40; round++) {
         int from = random.nextInt(83);
@@ -74,7 +80,8 @@ final class SectorCipherTest {
   void agreesWithThePlatformWhereItHasTheMode(CipherMode mode, int keyLength)
       throws GeneralSecurityException {
     byte[] plain = DiskModel.pattern(MANY, 5);
-    CipherSpec spec = new CipherSpec(keyLength, mode, IvGenerator.PLAIN64, null);
+    CipherSpec spec =
+        new CipherSpec(CipherAlgorithm.AES, keyLength, mode, IvGenerator.PLAIN64, null);
     Cipher platform = Cipher.getInstance("AES/" + mode + "/NoPadding");
     SecretKeySpec key = new SecretKeySpec(LuksHeaders.key(keyLength, 40).bytes(), "AES");
 
@@ -101,7 +108,9 @@ final class SectorCipherTest {
 
     byte[] sector;
     try (SectorCipher cipher =
-        SectorCipher.of(new CipherSpec(32, CipherMode.XTS, IvGenerator.PLAIN64, null), key)) {
+        SectorCipher.of(
+            new CipherSpec(CipherAlgorithm.AES, 32, CipherMode.XTS, IvGenerator.PLAIN64, null),
+            key)) {
       sector = encrypted(cipher, plain, 0x3333333333L);
     }
 
@@ -112,10 +121,14 @@ final class SectorCipherTest {
   @Test
   void plainVectorsRepeatAfterTwoTebibytes() {
     byte[] plain = DiskModel.pattern(2 * SECTOR_SIZE, 1);
-    CipherSpec spec = new CipherSpec(32, CipherMode.XTS, IvGenerator.PLAIN, null);
+    CipherSpec spec =
+        new CipherSpec(CipherAlgorithm.AES, 32, CipherMode.XTS, IvGenerator.PLAIN, null);
 
     try (SectorCipher cipher = cipher(spec);
-        SectorCipher wide = cipher(new CipherSpec(32, CipherMode.XTS, IvGenerator.PLAIN64, null))) {
+        SectorCipher wide =
+            cipher(
+                new CipherSpec(
+                    CipherAlgorithm.AES, 32, CipherMode.XTS, IvGenerator.PLAIN64, null))) {
       assertThat(encrypted(cipher, plain, (1L << 32) + 5)).isEqualTo(encrypted(cipher, plain, 5));
       assertThat(encrypted(wide, plain, (1L << 32) + 5)).isNotEqualTo(encrypted(wide, plain, 5));
     }
