@@ -6,6 +6,7 @@ import io.blkmount.block.driver.BitmapStore;
 import io.blkmount.block.driver.DriverInstance;
 import io.blkmount.block.driver.DriverOptions;
 import io.blkmount.block.error.CorruptImageException;
+import io.blkmount.block.testing.Images;
 import io.blkmount.block.testing.MemoryChild;
 import io.blkmount.block.testing.MemoryInstance;
 import io.blkmount.block.testing.PagedBytes;
@@ -14,10 +15,8 @@ import io.blkmount.block.testing.StoredBitmap;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.BitSet;
 import java.util.LinkedHashMap;
-import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.TreeMap;
@@ -39,36 +38,24 @@ final class BitmapImages {
   }
 
   /**
-   * Returns which granules qemu-nbd calls dirty.
+   * Returns which granules QEMU finds marked in one bitmap: what it has in memory of it, written to
+   * an image of its own.
    *
-   * @param file on which nobody works
-   * @param granularity of the bitmap in bytes
+   * @param file on which nobody works, and in which no bitmap is inconsistent
    */
-  static BitSet qemuDirty(Path file, String name, long granularity) {
-    String map =
-        run(
-            List.of("nbdinfo", "--map=qemu:dirty-bitmap:" + name, "--"),
-            List.of("[", "qemu-nbd", "-r", "-f", "qcow2", "-B", name, file.toString(), "]"));
-    BitSet dirty = new BitSet();
-    for (String line : map.lines().toList()) {
-      String[] fields = line.trim().split(" +");
-      if (fields[3].equals("dirty")) {
-        long start = Long.parseLong(fields[0]);
-        long end = start + Long.parseLong(fields[1]);
-        dirty.set((int) (start / granularity), (int) ((end + granularity - 1) / granularity));
-      }
-    }
-    return dirty;
+  static BitSet qemuDirty(Path file, String name) {
+    return Objects.requireNonNull(qemuDirty(file).get(name), name);
   }
 
-  private static String run(List<String> first, List<String> then) {
-    List<String> command = new ArrayList<>(first);
-    command.addAll(then);
-    QemuImg.Result result = QemuImg.run(command);
-    if (result.exitCode() != 0) {
-      throw new AssertionError(command + ": " + result.output());
+  /** Returns the same of all bitmaps. */
+  static Map<String, BitSet> qemuDirty(Path file) {
+    Path copy = file.resolveSibling("bitmaps.qcow2");
+    QemuImg.img("convert", "-f", "qcow2", "-O", "qcow2", "--bitmaps", file, copy);
+    try {
+      return stored(Images.load(copy));
+    } catch (CorruptImageException e) {
+      throw new UncheckedIOException(e);
     }
-    return result.output();
   }
 
   /** Returns which granules are marked in each bitmap that nobody has in use. */

@@ -80,13 +80,13 @@ final class BitmapInteropTest {
               BitmapImages.mark(fine, offset, length, 9);
             }
           });
-      assertThat(BitmapImages.qemuDirty(file, "fine", 512)).as(options).isEqualTo(fine);
+      assertThat(BitmapImages.qemuDirty(file, "fine")).as(options).isEqualTo(fine);
       assertThat(BitmapImages.stored(Images.load(file)).get("fine")).isEqualTo(fine);
     }
     int granularity = options.contains("=512") || options.contains("=4k") ? 12 : 16;
     BitSet coarse = new BitSet();
     fine.stream().forEach(bit -> coarse.set(bit * 512 >> granularity));
-    assertThat(BitmapImages.qemuDirty(file, "default", 1L << granularity)).isEqualTo(coarse);
+    assertThat(BitmapImages.qemuDirty(file, "default")).isEqualTo(coarse);
   }
 
   @Test
@@ -161,8 +161,8 @@ final class BitmapInteropTest {
     BitmapImages.mark(a, 2_000_000, 512, 16);
     BitSet b = new BitSet();
     BitmapImages.mark(b, 2_000_000, 512, 9);
-    assertThat(BitmapImages.qemuDirty(file, "a", 65536)).isEqualTo(a);
-    assertThat(BitmapImages.qemuDirty(file, "b", 512)).isEqualTo(b);
+    assertThat(BitmapImages.qemuDirty(file, "a")).isEqualTo(a);
+    assertThat(BitmapImages.qemuDirty(file, "b")).isEqualTo(b);
     assertThat(QemuImg.img("info", "--output=json", file)).doesNotContain("gone");
     QemuImg.img("bitmap", "--remove", file, "a");
     QemuImg.img("bitmap", "--remove", file, "b");
@@ -194,7 +194,7 @@ final class BitmapInteropTest {
     QemuImg.io(file, "read -P 5 0 1M", "write 64k 64k");
     BitSet expected = new BitSet();
     expected.set(1);
-    assertThat(BitmapImages.qemuDirty(file, "a", 65536)).isEqualTo(expected);
+    assertThat(BitmapImages.qemuDirty(file, "a")).isEqualTo(expected);
     work(image -> BitmapImages.store(image).removeBitmap("a"));
     QemuImg.io(file, "read -P 5 0 64k");
   }
@@ -213,7 +213,7 @@ final class BitmapInteropTest {
     BitSet expected = new BitSet();
     expected.set(0);
     expected.set(128, 256);
-    assertThat(BitmapImages.qemuDirty(file, "a", 512)).isEqualTo(expected);
+    assertThat(BitmapImages.qemuDirty(file, "a")).isEqualTo(expected);
   }
 
   @Test
