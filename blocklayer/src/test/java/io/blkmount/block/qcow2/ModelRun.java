@@ -3,44 +3,33 @@ package io.blkmount.block.qcow2;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.blkmount.block.driver.Extent;
-import io.blkmount.block.driver.InternalSnapshot;
-import io.blkmount.block.driver.NewSnapshot;
 import io.blkmount.block.driver.Preallocation;
-import io.blkmount.block.driver.Snapshottable;
 import io.blkmount.block.driver.WriteFlags;
-import io.blkmount.block.error.BlockException;
 import io.blkmount.block.testing.DiskModel;
 import io.blkmount.block.testing.Images;
-import io.blkmount.block.testing.MemoryInstance;
 import io.blkmount.block.testing.PagedBytes;
-import io.blkmount.block.testing.Qcow2Checker;
-import io.blkmount.block.testing.Qcow2Reader;
 import java.io.IOException;
 import java.nio.ByteBuffer;
-import java.time.Instant;
-import java.util.LinkedHashMap;
-import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
 import org.jspecify.annotations.Nullable;
 
-/** Random requests of any alignment on an image, each compared with a plain array. */
+/**
+ * Random requests of any alignment on an image, each compared with a plain array; and between them,
+ * where a test wants it, work with internal snapshots and persistent bitmaps.
+ */
 final class ModelRun {
   private static final int MAX_RESIZES = 6;
-  private static final int[] HOST_ALIGNMENTS = {1, 512, 4096};
 
   private final String name;
-  private final TestImage.Options options;
   private final SplittableRandom random;
-  private final int clusterSize;
-  private final @Nullable PagedBytes backing;
+  private final ModelDisk disk;
   private final DiskModel model;
-  private MemoryInstance host;
-  private TestImage image;
+  private final ModelSnapshots snapshots;
+  private final ModelBitmaps bitmaps;
   private boolean compresses;
-  private final Map<String, byte[]> snapshots = new LinkedHashMap<>();
   private boolean takesSnapshots;
+  private boolean keepsBitmaps;
   private int resizes;
   private int step;
 
@@ -60,46 +49,42 @@ final class ModelRun {
       TestImage.Options options,
       SplittableRandom random)
       throws IOException {
+    this(name, new ModelStart(content, null, backing), options, random);
+  }
+
+  private ModelRun(
+      String name, ModelStart start, TestImage.Options options, SplittableRandom random)
+      throws IOException {
     this.name = name;
-    this.backing = backing;
-    this.options = options;
     this.random = random;
-    Qcow2Reader reader = reader(content);
-    this.clusterSize = reader.layout().clusterSize();
-    this.model = new DiskModel((int) reader.length());
-    model.write(0, all(reader));
-    this.host = MemoryInstance.file(content.copy(), HOST_ALIGNMENTS[random.nextInt(3)]);
-    this.image = TestImage.open(host, backing, options);
+    this.disk = new ModelDisk(start, options, random);
+    this.model = disk.model();
+    this.snapshots = new ModelSnapshots(random.split(), model);
+    this.bitmaps = new ModelBitmaps(random.split());
   }
 
   /** Opens an empty image over a backing file of random bytes with holes. */
   static ModelRun of(ImageShape shape, TestImage.Options options, long seed) throws IOException {
     SplittableRandom random = new SplittableRandom(seed);
-    PagedBytes backing = shape.hasBacking() ? backing(shape.backingLength(), random) : null;
+    PagedBytes backing =
+        shape.hasBacking() ? ModelStart.backing(shape.backingLength(), random) : null;
     ModelRun run = new ModelRun(shape + " seed " + seed, shape.create(), backing, options, random);
     return shape.isCompressed() ? run.withCompressedWrites() : run;
   }
 
-  static PagedBytes backing(int length, SplittableRandom random) {
-    PagedBytes bytes = new PagedBytes(length);
-    for (int at = 0; at < length; ) {
-      int part = Math.min(length - at, 1 + random.nextInt(length / 4 + 1));
-      if (random.nextInt(3) > 0) {
-        bytes.write(at, ByteBuffer.wrap(DiskModel.pattern(part, random.nextLong())));
-      }
-      at += part;
-    }
-    return bytes;
-  }
-
-  private Qcow2Reader reader(PagedBytes content) throws IOException {
-    return new Qcow2Reader(content, (backing == null ? new PagedBytes(0) : backing)::read);
-  }
-
-  private static ByteBuffer all(Qcow2Reader reader) throws IOException {
-    ByteBuffer all = ByteBuffer.allocate((int) reader.length());
-    reader.read(0, all);
-    return all.flip();
+  /** Opens an empty image; whatever its features allow will be done with it. */
+  static ModelRun of(ModelShape shape, long seed) throws IOException {
+    SplittableRandom random = new SplittableRandom(seed);
+    ImageShape image = shape.image();
+    PagedBytes backing =
+        image.hasBacking() ? ModelStart.backing(image.backingLength(), random) : null;
+    ModelRun run =
+        new ModelRun(
+            shape + " seed " + seed, ModelStart.of(shape, backing), shape.options(), random);
+    run.compresses = image.isCompressed();
+    run.takesSnapshots = shape.dataFile() == ModelShape.DataFile.NONE;
+    run.keepsBitmaps = image.version() == 3;
+    return run;
   }
 
   /** Leaves the disk as long as it is. */
@@ -114,17 +99,14 @@ final class ModelRun {
     return this;
   }
 
-  /** Works with internal snapshots, too. */
-  ModelRun withSnapshots() {
-    takesSnapshots = true;
-    return this;
-  }
-
   ModelRun run(int steps) throws IOException {
     for (int i = 0; i < steps; i++) {
       step++;
-      if (takesSnapshots && random.nextInt(8) == 0) {
+      int kind = random.nextInt(16);
+      if (kind == 0 && takesSnapshots) {
         workWithSnapshots();
+      } else if (kind <= 2 && keepsBitmaps) {
+        bitmaps.work(BitmapImages.store(disk.image()), model.length());
       } else {
         request();
       }
@@ -132,55 +114,20 @@ final class ModelRun {
     return this;
   }
 
+  /** A snapshot is not gone back to while there are bitmaps, which could not follow. */
   private void workWithSnapshots() throws IOException {
-    int kind = random.nextInt(10);
-    if (kind < 5 || snapshots.isEmpty()) {
-      takeSnapshot("s" + step);
-      return;
-    }
-    List<String> ids = List.copyOf(snapshots.keySet());
-    String id = ids.get(random.nextInt(ids.size()));
-    if (kind < 7) {
-      applySnapshot(id);
-    } else {
-      deleteSnapshot(id);
-    }
-  }
-
-  /** Takes a snapshot unless clusters would be shared more often than they can be counted. */
-  void takeSnapshot(String snapshotName) throws IOException {
     read(0, model.length());
-    try {
-      NewSnapshot wanted = NewSnapshot.ofDisk(snapshotName, Instant.ofEpochSecond(step));
-      InternalSnapshot taken = ((Snapshottable) image.driver()).createSnapshot(wanted);
-      snapshots.put(taken.id(), model.bytes(0, model.length()));
-    } catch (BlockException e) {
-      assertThat(e).as("%s", this).hasMessageContaining("is the largest that fits");
+    if (random.nextBoolean()) {
+      bitmaps.removeAll(BitmapImages.store(disk.image()));
     }
-  }
-
-  void applySnapshot(String id) throws IOException {
-    ((Snapshottable) image.driver()).applySnapshot(id);
-    byte[] bytes = snapshots.get(id);
-    model.truncate(bytes.length);
-    model.write(0, ByteBuffer.wrap(bytes));
-    assertThat(image.io().length()).as("%s", this).isEqualTo(bytes.length);
-  }
-
-  void deleteSnapshot(String id) throws IOException {
-    ((Snapshottable) image.driver()).deleteSnapshot(id);
-    snapshots.remove(id);
-  }
-
-  /** Returns what each snapshot shall show, by id and in the order of the list. */
-  Map<String, byte[]> snapshots() {
-    return snapshots;
+    snapshots.work(disk.image(), bitmaps.isEmpty(), this);
   }
 
   private void request() throws IOException {
     int kind = random.nextInt(100);
     int offset = random.nextInt(model.length());
     int length = Math.min(length(), model.length() - offset);
+    int clusterSize = disk.clusterSize();
     if (random.nextInt(compresses ? 2 : 4) == 0) {
       offset = offset / clusterSize * clusterSize;
       length = Math.min(Math.max(1, length / clusterSize) * clusterSize, model.length() - offset);
@@ -200,28 +147,28 @@ final class ModelRun {
 
   private void other(int kind, int offset, int length) throws IOException {
     if (kind < 92) {
-      checkExtent(offset, length);
-    } else if (kind < 96) {
-      image.io().flush();
-    } else if (kind < 98) {
+      disk.checkExtent(offset, length, this);
+    } else if (kind < 95) {
+      disk.io().flush();
+    } else if (kind < 97) {
       reopen();
-    } else if (kind < 99 && !options.compress()) {
-      image.pipeline().reserve(offset, length);
+    } else if (kind < 98 && !disk.options().compress()) {
+      disk.image().pipeline().reserve(offset, length);
     } else if (resizes++ < MAX_RESIZES) {
       resize();
     }
   }
 
   private int length() {
-    int most = Math.min(Math.max(3 * clusterSize, 4096), 1 << 20);
+    int most = Math.min(Math.max(3 * disk.clusterSize(), 4096), 1 << 20);
     return 1 + random.nextInt(1 + random.nextInt(most));
   }
 
   void write(int offset, int length) throws IOException {
-    long seed = random.nextLong();
-    ByteBuffer bytes = bytes(length, seed);
+    ByteBuffer bytes = bytes(length, random.nextLong());
     model.write(offset, bytes);
-    image.io().write(offset, bytes, writeFlags(offset, length));
+    disk.io().write(offset, bytes, writeFlags(offset, length));
+    bitmaps.changed(offset, length);
   }
 
   private ByteBuffer bytes(int length, long seed) {
@@ -232,14 +179,16 @@ final class ModelRun {
   }
 
   private WriteFlags writeFlags(int offset, int length) {
+    int clusterSize = disk.clusterSize();
     boolean endFits = length % clusterSize == 0 || offset + length == model.length();
     boolean whole = offset % clusterSize == 0 && endFits;
     return compresses && whole && random.nextInt(4) > 0 ? WriteFlags.COMPRESSED : WriteFlags.NONE;
   }
 
   void zero(int offset, int length) throws IOException {
-    image.io().writeZeroes(offset, length, flags());
+    disk.io().writeZeroes(offset, length, flags());
     model.writeZeroes(offset, length);
+    bitmaps.changed(offset, length);
   }
 
   private WriteFlags flags() {
@@ -247,76 +196,95 @@ final class ModelRun {
   }
 
   void discard(int offset, int length) throws IOException {
-    image.io().discard(offset, length);
+    disk.io().discard(offset, length);
     model.discard(offset, length);
+    if (disk.unmaps()) {
+      bitmaps.changed(offset, length);
+    }
   }
 
   void read(int offset, int length) throws IOException {
-    model.check(offset, Images.read(image.io(), offset, length), this);
-  }
-
-  private void checkExtent(int offset, int length) throws IOException {
-    Extent extent = image.io().extentAt(offset, length);
-    assertThat(extent.offset()).isEqualTo(offset);
-    assertThat(extent.length()).as("%s", this).isBetween(1L, (long) length);
-    if (extent.kind() == Extent.Kind.ZERO) {
-      read(offset, (int) extent.length());
-      assertThat(model.bytes(offset, (int) extent.length())).as("%s", this).containsOnly(0);
-    } else if (extent.kind() == Extent.Kind.DATA && extent.hostOffset() >= 0) {
-      image.io().flush();
-      byte[] stored = host.content().bytes(extent.hostOffset(), (int) extent.length());
-      model.check(offset, ByteBuffer.wrap(stored), this);
-    }
+    model.check(offset, Images.read(disk.io(), offset, length), this);
   }
 
   private void resize() throws IOException {
+    int sectors = model.length() / 1024;
     if (random.nextInt(3) == 0) {
-      shrink();
+      resize(512 * (1 + sectors + random.nextInt(sectors)), Preallocation.OFF);
     } else {
-      grow();
+      Preallocation mode = Preallocation.values()[random.nextInt(4)];
+      resize(model.length() + 512 * (1 + random.nextInt(1 + sectors)), mode);
     }
   }
 
-  private void shrink() throws IOException {
-    int length = 512 * (1 + model.length() / 1024 + random.nextInt(model.length() / 1024));
-    image.pipeline().truncate(length, Preallocation.OFF);
-    model.truncate(length);
+  private void resize(int length, Preallocation mode) throws IOException {
+    if (disk.canResize(mode, snapshots.isEmpty())) {
+      disk.image().pipeline().truncate(length, mode);
+      model.truncate(length);
+      bitmaps.resized(length);
+    } else {
+      disk.requireRefused(length, mode, this);
+    }
   }
 
-  private void grow() throws IOException {
-    int length = model.length() + 512 * (1 + random.nextInt(1 + model.length() / 1024));
-    image.pipeline().truncate(length, Preallocation.OFF);
-    model.truncate(length);
-  }
-
-  void reopen() throws IOException {
-    image.close();
+  private void reopen() throws IOException {
+    compareBitmaps();
+    disk.close();
     requireSound();
-    image = TestImage.open(host, backing, options);
+    if (random.nextInt(3) == 0) {
+      lookOnly();
+    }
+    disk.open(true);
+    compareBitmaps();
   }
 
-  /** Closes the image and compares all of it. */
-  PagedBytes finish() throws IOException {
-    ByteBuffer whole = Images.read(image.io(), 0, model.length());
-    model.check(0, whole, this);
-    image.close();
-    requireSound();
-    return host.content();
+  /** A read-only opening shows the same and changes nothing. */
+  private void lookOnly() throws IOException {
+    PagedBytes before = disk.content();
+    disk.open(false);
+    read(0, model.length());
+    compareBitmaps();
+    disk.close();
+    PagedBytes after = disk.content();
+    assertThat(ByteBuffer.wrap(after.bytes(0, (int) after.length())))
+        .as("%s", this)
+        .isEqualTo(ByteBuffer.wrap(before.bytes(0, (int) before.length())));
+  }
+
+  private void compareBitmaps() throws IOException {
+    if (keepsBitmaps) {
+      bitmaps.compareLive(BitmapImages.store(disk.image()), this);
+    }
   }
 
   private void requireSound() throws IOException {
-    PagedBytes content = host.content();
-    assertThat(Qcow2Checker.check(content)).as("%s", this).matches(Qcow2Checker.Findings::isClean);
-    Qcow2Reader reader = reader(content);
-    assertThat(reader.length()).as("%s", this).isEqualTo(model.length());
-    model.check(0, all(reader), this + " after close");
-    int index = 0;
-    for (byte[] expected : snapshots.values()) {
-      ByteBuffer shown = all(reader.snapshot(index++));
-      assertThat(shown.equals(ByteBuffer.wrap(expected)))
-          .as("%s: snapshot %d is as it was", this, index)
-          .isTrue();
+    disk.requireSound(snapshots.all().values(), this);
+    if (keepsBitmaps) {
+      bitmaps.compareStored(disk.content(), this);
     }
+  }
+
+  /** Closes the image and compares all of it; returns the image file. */
+  PagedBytes finish() throws IOException {
+    read(0, model.length());
+    compareBitmaps();
+    disk.close();
+    requireSound();
+    return disk.content();
+  }
+
+  /** Returns what each snapshot shall show, by id and in the order of the list. */
+  Map<String, ModelSnapshots.Kept> snapshots() {
+    return snapshots.all();
+  }
+
+  ModelBitmaps bitmaps() {
+    return bitmaps;
+  }
+
+  /** Returns the files as they are now. */
+  ModelStart files() {
+    return disk.files();
   }
 
   /** Returns what the guest shall see. */
@@ -324,8 +292,18 @@ final class ModelRun {
     return PagedBytes.of(model.bytes(0, model.length()));
   }
 
+  /** Returns what qemu-io may do with a disk that is as long as it is now. */
+  String[] commandsInside() {
+    int part = model.length() / 64 & -512;
+    return new String[] {
+      "write -P 7 " + 3 * part / 2 + " " + 5 * part,
+      "write -z " + 30 * part + " " + 8 * part,
+      "discard " + 16 * part + " " + 4 * part
+    };
+  }
+
   @Nullable PagedBytes backing() {
-    return backing;
+    return disk.files().backing();
   }
 
   @Override

@@ -87,7 +87,7 @@ final class Qcow2InteropTest {
       Images.store(run.expected(), expected);
       QemuImg.requireClean(file, run);
       QemuImg.requireSame(file, expected, run);
-      QemuImg.io(file, "write -P 7 123k 300k", "write -z 2M 512k", "discard 1M 256k");
+      QemuImg.io(file, run.commandsInside());
     }
   }
 
@@ -111,7 +111,7 @@ final class Qcow2InteropTest {
       })
   void overlayOfAnotherImageIsReadByQemuImg(String options) throws IOException {
     SplittableRandom random = new SplittableRandom(options.hashCode());
-    PagedBytes base = ModelRun.backing((2 << 20) + 77, random);
+    PagedBytes base = ModelStart.backing((2 << 20) + 77, random);
     Images.store(base, folder.resolve("base.raw"));
     Path file = folder.resolve("overlay.qcow2");
     QemuImg.img(

@@ -175,7 +175,7 @@ final class SnapshotWriteTest {
       QemuImg.requireClean(file, run);
       QemuImg.requireSame(file, expected, run);
       requireSnapshots(run);
-      QemuImg.io(file, "write -P 7 123k 300k", "write -z 423k 212k", "discard 64k 256k");
+      QemuImg.io(file, run.commandsInside());
     }
   }
 

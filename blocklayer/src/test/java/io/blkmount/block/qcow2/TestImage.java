@@ -4,6 +4,7 @@ package io.blkmount.block.qcow2;
 import io.blkmount.block.driver.Backed;
 import io.blkmount.block.driver.BlockIo;
 import io.blkmount.block.driver.BlockLimits;
+import io.blkmount.block.driver.ChildOpener;
 import io.blkmount.block.driver.DiscardMode;
 import io.blkmount.block.driver.DriverInstance;
 import io.blkmount.block.driver.DriverOptions;
@@ -91,18 +92,22 @@ final class TestImage implements Closeable {
 
   static TestImage open(DriverInstance host, @Nullable PagedBytes backing, Options options)
       throws IOException {
-    RequestPipeline file = new RequestPipeline(host, PipelineOptions.writable("file"));
-    PipelineChild child = new PipelineChild(file, "test.qcow2");
+    return open(ImageFiles.over(host, host), true, backing, options);
+  }
+
+  /** Opens an image of which each child is what the test hands in. */
+  static TestImage open(
+      ChildOpener children, boolean writable, @Nullable PagedBytes backing, Options options)
+      throws IOException {
     DriverOptions driverOptions =
-        new DriverOptions("test.qcow2", true, options.values(), TestKey.SOURCE)
+        new DriverOptions("test.qcow2", writable, options.values(), TestKey.SOURCE)
             .withDiscard(options.discard());
-    DriverInstance driver = new Qcow2Driver().open(driverOptions, role -> child);
+    DriverInstance driver = new Qcow2Driver().open(driverOptions, children);
+    PipelineOptions shown =
+        writable ? PipelineOptions.writable("image") : PipelineOptions.readOnly("image");
     RequestPipeline pipeline =
         new RequestPipeline(
-            driver,
-            PipelineOptions.writable("image")
-                .withDiscard(options.discard())
-                .withCompress(options.compress()));
+            driver, shown.withDiscard(options.discard()).withCompress(options.compress()));
     if (backing != null) {
       attach(
           driver,

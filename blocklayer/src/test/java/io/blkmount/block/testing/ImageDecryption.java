@@ -8,6 +8,7 @@ import io.blkmount.block.crypto.LegacyKey;
 import io.blkmount.block.crypto.LuksHeader;
 import io.blkmount.block.crypto.LuksKeyArea;
 import io.blkmount.block.crypto.SectorCipher;
+import io.blkmount.block.error.CorruptImageException;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
@@ -23,17 +24,19 @@ final class ImageDecryption {
   /** By the digest of the master key, since each of thousands of states is opened. */
   private static final Map<ByteBuffer, SectorCipher> OPENED = new ConcurrentHashMap<>();
 
-  private final PagedBytes image;
+  private final PagedBytes data;
   private final int method;
   private final SectorCipher cipher;
 
-  private ImageDecryption(PagedBytes image, int method, SectorCipher cipher) {
-    this.image = image;
+  private ImageDecryption(PagedBytes data, int method, SectorCipher cipher) {
+    this.data = data;
     this.method = method;
     this.cipher = cipher;
   }
 
-  static ImageDecryption of(PagedBytes image, Qcow2Layout layout) {
+  /** Guest data is in {@code data}, which is the image itself unless it has a data file. */
+  static ImageDecryption of(PagedBytes image, PagedBytes data) throws CorruptImageException {
+    Qcow2Layout layout = Qcow2Layout.parse(image);
     int method = ByteBuffer.wrap(image.bytes(32, 4)).getInt();
     ByteBuffer name =
         method == LUKS
@@ -41,7 +44,7 @@ final class ImageDecryption {
             : ByteBuffer.allocate(method);
     SectorCipher cipher =
         OPENED.computeIfAbsent(name, first -> cipher(image, method, layout.cryptOffset()));
-    return new ImageDecryption(image, method, cipher);
+    return new ImageDecryption(data, method, cipher);
   }
 
   private static SectorCipher cipher(PagedBytes image, int method, long offset) {
@@ -62,13 +65,13 @@ final class ImageDecryption {
   /** Fills {@code target} from any place of a cluster. */
   void read(long guestOffset, long hostOffset, ByteBuffer target) {
     if (method == NONE) {
-      image.read(hostOffset, target);
+      data.read(hostOffset, target);
       return;
     }
     long start = Alignment.down(hostOffset, SECTOR);
     int skipped = (int) (hostOffset - start);
     int length = (int) Alignment.up(skipped + target.remaining(), SECTOR);
-    ByteBuffer sectors = ByteBuffer.wrap(image.bytes(start, length));
+    ByteBuffer sectors = ByteBuffer.wrap(data.bytes(start, length));
     long first = (method == LUKS ? start : guestOffset - skipped) / SECTOR;
     cipher.decrypt(first, sectors);
     target.put(sectors.slice(skipped, target.remaining()));

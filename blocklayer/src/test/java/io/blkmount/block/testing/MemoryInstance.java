@@ -116,6 +116,18 @@ public final class MemoryInstance implements DriverInstance {
     }
   }
 
+  /**
+   * Returns a copy of a part of the content, zeros past its end.
+   *
+   * @param offset in bytes
+   * @param count in bytes
+   */
+  public byte[] bytes(long offset, int count) {
+    synchronized (lock) {
+      return bytes.bytes(offset, count);
+    }
+  }
+
   @Override
   public long length() {
     synchronized (lock) {

@@ -64,9 +64,6 @@ public final class Qcow2Checker {
     } catch (CorruptImageException e) {
       return new Findings(List.of(e.getMessage()), 1, 0, 0);
     }
-    if (layout.hasDataFile()) {
-      throw new IllegalArgumentException("image with features that are not checked: " + layout);
-    }
     return new Qcow2Checker(image, layout).run();
   }
 
@@ -157,11 +154,20 @@ public final class Qcow2Checker {
       references.corrupt(ENTRY + guestCluster + ": subcluster both allocated and zero");
     }
     long offset = entry & Qcow2Layout.OFFSET_MASK;
-    if (offset != 0) {
+    if (layout.hasHostCluster(entry)) {
       allocatedClusters++;
-      references.addAligned(ENTRY, guestCluster, offset, layout.clusterSize());
+      addHostCluster(guestCluster, offset);
     } else if ((bitmap & 0xffff_ffffL) != 0) {
       references.corrupt(ENTRY + guestCluster + ": subclusters allocated in no cluster");
+    }
+  }
+
+  /** An external data file maps one to one, and nothing counts its clusters. */
+  private void addHostCluster(long guestCluster, long offset) {
+    if (!layout.hasDataFile()) {
+      references.addAligned(ENTRY, guestCluster, offset, layout.clusterSize());
+    } else if (offset != guestCluster << layout.clusterBits()) {
+      references.corrupt(ENTRY + guestCluster + " elsewhere: 0x" + Long.toHexString(offset));
     }
   }
 
@@ -246,9 +252,17 @@ public final class Qcow2Checker {
         checkCopied("L1 entry ", i, entry);
         for (int j = 0; j < layout.l2Entries(); j++) {
           long l2Entry = image.getLong(l2Offset + (long) j * layout.l2EntrySize());
-          checkCopied(ENTRY, (long) i * layout.l2Entries() + j, l2Entry);
+          checkCopiedL2((long) i * layout.l2Entries() + j, l2Entry);
         }
       }
+    }
+  }
+
+  private void checkCopiedL2(long guestCluster, long entry) {
+    if (!layout.hasDataFile()) {
+      checkCopied(ENTRY, guestCluster, entry);
+    } else if (layout.hasHostCluster(entry) && entry >= 0) {
+      references.corrupt(ENTRY + guestCluster + " in the data file without COPIED flag");
     }
   }
 

@@ -199,6 +199,14 @@ public record Qcow2Layout(
     return (incompatible & 4) != 0;
   }
 
+  /**
+   * Returns whether an L2 entry that is not compressed has a host cluster; one at the start of an
+   * external data file has nothing but the COPIED flag to say so.
+   */
+  boolean hasHostCluster(long entry) {
+    return (entry & OFFSET_MASK) != 0 || (hasDataFile() && entry < 0);
+  }
+
   /** Returns whether the dirty bit says that refcounts are to be rebuilt. */
   public boolean isDirty() {
     return (incompatible & 1) != 0;

@@ -36,14 +36,28 @@ public final class Qcow2Reader {
    * @throws CorruptImageException if the header is wrong
    */
   public Qcow2Reader(PagedBytes image, Backing backing) throws CorruptImageException {
-    this(image, Qcow2Layout.parse(image), backing);
+    this(image, image, backing);
   }
 
-  private Qcow2Reader(PagedBytes image, Qcow2Layout layout, Backing backing) {
+  /**
+   * Opens an image with an external data file.
+   *
+   * @param image all of its bytes
+   * @param data all bytes of the data file; the same as {@code image} if there is none
+   * @param backing what lies below
+   * @throws CorruptImageException if the header is wrong
+   */
+  public Qcow2Reader(PagedBytes image, PagedBytes data, Backing backing)
+      throws CorruptImageException {
+    this(image, Qcow2Layout.parse(image), backing, ImageDecryption.of(image, data));
+  }
+
+  private Qcow2Reader(
+      PagedBytes image, Qcow2Layout layout, Backing backing, ImageDecryption decryption) {
     this.image = image;
     this.layout = layout;
     this.backing = backing;
-    this.decryption = ImageDecryption.of(image, layout);
+    this.decryption = decryption;
   }
 
   /** Returns a reader of the first internal snapshot. */
@@ -57,7 +71,7 @@ public final class Qcow2Reader {
    * @param index in the snapshot table
    */
   public Qcow2Reader snapshot(int index) {
-    return new Qcow2Reader(image, layout.ofSnapshot(image, index), backing);
+    return new Qcow2Reader(image, layout.ofSnapshot(image, index), backing, decryption);
   }
 
   /** Returns the header. */
@@ -112,7 +126,7 @@ public final class Qcow2Reader {
   private boolean[] zeroAndData(long entry, long bitmap, long offset) {
     if (!layout.isExtended()) {
       boolean zero = layout.version() == 3 && (entry & 1) != 0;
-      return new boolean[] {zero, (entry & Qcow2Layout.OFFSET_MASK) != 0};
+      return new boolean[] {zero, layout.hasHostCluster(entry)};
     }
     long sub = (offset & (layout.clusterSize() - 1)) / (layout.clusterSize() / 32);
     return new boolean[] {(bitmap >>> 32 + sub & 1) != 0, (bitmap >>> sub & 1) != 0};

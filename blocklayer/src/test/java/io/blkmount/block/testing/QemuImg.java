@@ -160,6 +160,8 @@ public final class QemuImg {
     List<String> command = command("qemu-img", arguments);
     if (isEncrypted(image)) {
       command.addAll(List.of("--object", TestKey.QEMU_OBJECT, "--image-opts", options(image)));
+    } else if (Files.exists(dataFile(image))) {
+      command.addAll(List.of("--image-opts", "driver=qcow2" + files(image)));
     } else {
       if (!command.contains("snapshot")) { // which knows no formats
         command.addAll(List.of("-f", "qcow2"));
@@ -194,7 +196,18 @@ public final class QemuImg {
    * @param image encrypted with {@link TestKey}
    */
   public static String options(Path image) {
-    return "driver=qcow2,encrypt.key-secret=key,file.driver=file,file.filename=" + image;
+    return "driver=qcow2,encrypt.key-secret=key" + files(image);
+  }
+
+  /** QEMU looks for a data file in the working directory; one that lies beside the image is it. */
+  private static String files(Path image) {
+    Path data = dataFile(image);
+    return (",file.driver=file,file.filename=" + image)
+        + (Files.exists(data) ? ",data-file.driver=file,data-file.filename=" + data : "");
+  }
+
+  private static Path dataFile(Path image) {
+    return image.resolveSibling("guest.data");
   }
 
   /**
