@@ -53,6 +53,7 @@ final class BitmapCrashTest {
       Bitmaps judge = new Bitmaps(start);
       CrashStates.replay(host.log(), judge, seed, STATES);
 
+      CrashFloor.BITMAPS.require(judge.states);
       assertThat(judge.valid).as("states with a bitmap that is not in use").isPositive();
       assertThat(Qcow2Checker.check(host.content())).matches(Qcow2Checker.Findings::isClean);
     }
@@ -132,6 +133,7 @@ final class BitmapCrashTest {
     private final Map<String, BitSet> asked = new LinkedHashMap<>();
 
     private final Map<String, String> phases = new LinkedHashMap<>();
+    private int states;
     private int valid;
 
     Bitmaps(PagedBytes start) throws IOException {
@@ -161,6 +163,7 @@ final class BitmapCrashTest {
 
     @Override
     public void judge(PagedBytes state, Kind kind, int position) {
+      states++;
       String where = kind + " at event " + position + " " + phases;
       try {
         assertThat(Qcow2Checker.check(state))

@@ -164,7 +164,7 @@ final class CrashRun {
   /** Every other growth comes with its clusters, if they can be made zeros beforehand. */
   private Preallocation mode(Verb verb) {
     boolean plain = verb == Verb.SHRINK || !shape.encryption().isEmpty() || ids.get() % 2 == 0;
-    return plain ? Preallocation.OFF : Preallocation.METADATA;
+    return plain ? Preallocation.OFF : Preallocation.values()[1 + ids.get() / 2 % 3];
   }
 
   /** Lets several guest threads work on one open image. */

@@ -29,7 +29,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** Ends a repair in the middle: the image is no worse, and the next repair does what is left. */
 final class Qcow2RepairCrashTest {
-  private static final int STATES = 60;
+  private static final int STATES = CrashFloor.REPAIR.statesOfARun();
 
   @TempDir private Path folder;
 

@@ -43,7 +43,7 @@ final class SnapshotCrashTest {
       run.withOptions(TestImage.Options.DEFAULT.withUnusual(shape.clusterSize(), seed));
       CrashJudge judge = run.run(REQUESTS).judge(STATES);
       assertThat(judge.wrong()).as(run + ": " + judge).isZero();
-      assertThat(judge.states()).as(run + ": " + judge).isGreaterThan(STATES / 4);
+      CrashFloor.SNAPSHOTS.require(judge.states());
       assertThat(Qcow2Checker.check(run.content()))
           .matches(Qcow2Checker.Findings::isClean, run + " after close");
     }
