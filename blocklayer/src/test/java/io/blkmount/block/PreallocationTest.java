@@ -15,6 +15,7 @@ import io.blkmount.block.error.BlockException;
 import io.blkmount.block.open.OpenOptions;
 import io.blkmount.block.testing.Images;
 import io.blkmount.block.testing.QemuImg;
+import io.blkmount.block.testing.TestKey;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;
@@ -144,7 +145,7 @@ final class PreallocationTest {
   }
 
   @Test
-  void overlayIsNotPreallocated() throws IOException {
+  void overlayWithoutSubclustersIsNotPreallocated() throws IOException {
     Path base = folder.resolve("base.raw");
     QemuImg.img("create", "-q", "-f", "raw", base, "1M");
     CreateOptions options =
@@ -158,7 +159,137 @@ final class PreallocationTest {
             BlockException.class, () -> BlockLayer.create(file.toString(), "qcow2", options));
 
     assertThat(refused)
-        .hasMessageEndingWith("preallocation does not go together with a backing file");
+        .hasMessageEndingWith(
+            "preallocation goes together with a backing file only if extended_l2=on");
     assertThat(file).doesNotExist();
+  }
+
+  private static byte[] bytes(int length, int seed) {
+    byte[] bytes = new byte[length];
+    Images.bytes(length, seed).get(bytes);
+    return bytes;
+  }
+
+  /** A raw disk of zeros as long as ours. */
+  private Path zeros(long length) {
+    Path raw = folder.resolve("zeros.raw");
+    QemuImg.img("create", "-q", "-f", "raw", raw, length);
+    return raw;
+  }
+
+  private static long allocated(Path image) {
+    return number(QemuImg.check(image).output(), "allocated-clusters");
+  }
+
+  private static long hostBytes(Path raw) {
+    return number(QemuImg.img("info", "--output=json", "-f", "raw", raw), "actual-size");
+  }
+
+  private BlockBackend openWithKey() throws IOException {
+    return BlockLayer.open(
+        OpenOptions.of(file.toString()).withResizable(true).withKeys(TestKey.SOURCE));
+  }
+
+  /** Writes all of the disk, which needs no new space for that. */
+  private void fill(int length, String context) throws IOException {
+    long before = Files.size(file);
+    try (BlockBackend disk = openWithKey()) {
+      disk.write(0, Images.bytes(length, 1));
+    }
+    assertThat(Files.size(file)).as(context).isEqualTo(before);
+    QemuImg.requireClean(file, context + " written");
+    Path raw = folder.resolve("written.raw");
+    Files.write(raw, bytes(length, 1));
+    QemuImg.requireSame(file, raw, context + " written");
+  }
+
+  @ParameterizedTest
+  @CsvSource({"16k, metadata", "64k, falloc", "2M, full"})
+  void overlayWithSubclustersShowsItsBackingFileAsQemuImgHasIt(String clusterSize, String mode)
+      throws IOException {
+    Path base = folder.resolve("base.raw");
+    Files.write(base, bytes(1 << 20, 5));
+    String options = "extended_l2=on,cluster_size=" + clusterSize + ",preallocation=" + mode;
+    Map<String, String> values =
+        Map.of("extended_l2", "on", "cluster_size", clusterSize, "preallocation", mode);
+    BackingReference backing = new BackingReference(base.toString(), "raw");
+    BlockLayer.create(file.toString(), "qcow2", new CreateOptions(LENGTH, backing, values));
+    Path theirs = folder.resolve("theirs.qcow2");
+    QemuImg.img(
+        "create", "-q", "-f", "qcow2", "-b", base, "-F", "raw", "-o", options, theirs, LENGTH);
+
+    QemuImg.requireClean(file, options);
+    assertThat(allocated(file)).isEqualTo(allocated(theirs));
+    Path expected = folder.resolve("expected.raw");
+    QemuImg.toRaw(theirs, expected);
+    QemuImg.requireSame(file, expected, options);
+    assertThat(QemuImg.img("map", "--output=json", "-f", "qcow2", file)).contains("\"depth\": 1");
+    try (BlockBackend disk = open()) {
+      assertThat(disk.allocatedBytes())
+          .isGreaterThanOrEqualTo(mode.equals("metadata") ? 0 : LENGTH);
+    }
+    fill(LENGTH, options);
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "off, metadata",
+    "off, falloc",
+    "off, full",
+    "on, metadata",
+    "on, falloc",
+    "on, full",
+  })
+  void dataFileHasTheSpace(String raw, String mode) throws IOException {
+    Path data = folder.resolve("disk.data");
+    Files.write(data, bytes(LENGTH, 3)); // of which nothing is left
+    create("cluster_size=64k data_file=" + data + " data_file_raw=" + raw, mode);
+
+    QemuImg.requireClean(file, mode);
+    QemuImg.requireSame(file, zeros(LENGTH), mode);
+    assertThat(allocated(file)).isEqualTo((LENGTH + 65535) / 65536);
+    long space = mode.equals("metadata") ? 0 : LENGTH;
+    assertThat(hostBytes(data)).isBetween(space, space + (1 << 20));
+
+    try (BlockBackend disk = open()) {
+      disk.truncate(2L * LENGTH, Preallocation.valueOf(mode.toUpperCase(Locale.ROOT)));
+    }
+
+    QemuImg.requireClean(file, mode);
+    QemuImg.requireSame(file, zeros(2L * LENGTH), mode);
+    assertThat(Files.size(data)).isEqualTo(2L * LENGTH);
+    assertThat(hostBytes(data)).isBetween(2 * space - 65536, 2 * space + (1 << 20));
+    fill(2 * LENGTH, mode);
+  }
+
+  /** Unlike QEMU's, whose clusters hold zeros that nobody encrypted, these read as zeros. */
+  @ParameterizedTest
+  @CsvSource({
+    "encrypt.format=luks encrypt.iter-time=10, metadata",
+    "encrypt.format=luks encrypt.iter-time=10 cluster_size=2M, falloc",
+    "encrypt.format=luks encrypt.iter-time=10 extended_l2=on, full",
+    "encrypt.format=luks encrypt.iter-time=10 compat=0.10, metadata",
+    "encrypt.format=aes extended_l2=on, falloc",
+    "encrypt.format=aes cluster_size=512, full",
+    "encrypt.format=aes data_file=disk.data, metadata",
+    "encrypt.format=aes data_file=disk.data, full",
+  })
+  void encryptedDiskReadsAsZeros(String options, String mode) throws IOException {
+    Map<String, String> values = new HashMap<>(Map.of("preallocation", mode));
+    for (String option : options.split(" ")) {
+      values.put(option.split("=")[0], option.split("=")[1]);
+    }
+    values.computeIfPresent("data_file", (option, name) -> folder.resolve(name).toString());
+    CreateOptions shape = new CreateOptions(LENGTH, null, values).withKeys(TestKey.SOURCE);
+    BlockLayer.create(file.toString(), "qcow2", shape);
+
+    QemuImg.requireClean(file, options);
+    QemuImg.requireSame(file, zeros(LENGTH), options);
+    try (BlockBackend disk = openWithKey()) {
+      disk.truncate(2L * LENGTH, Preallocation.valueOf(mode.toUpperCase(Locale.ROOT)));
+    }
+    QemuImg.requireClean(file, options);
+    QemuImg.requireSame(file, zeros(2L * LENGTH), options);
+    fill(2 * LENGTH, options);
   }
 }

@@ -84,7 +84,6 @@ record Qcow2CreateOptions(
             preallocation(rest.remove(PREALLOCATION)));
     refuseUnsupported(rest);
     options.requireDataFile();
-    options.requirePreallocation();
     options.requireSubclusters();
     options.requireVersion3();
     return options;
@@ -151,16 +150,6 @@ record Qcow2CreateOptions(
             BlockError.NOT_SUPPORTED, "qcow2 option " + name + "=" + value + " is not supported");
       }
       throw new BlockException(BlockError.INVALID, "qcow2 has no creation option " + name);
-    }
-  }
-
-  /** What was allocated reads as zeros, which encrypted clusters do not before they are written. */
-  private void requirePreallocation() throws BlockException {
-    boolean isPlain = dataFile == null && encryption.method() == Qcow2Header.CRYPT_NONE;
-    if (preallocation != Preallocation.OFF && !isPlain) {
-      throw new BlockException(
-          BlockError.NOT_SUPPORTED,
-          "qcow2 option preallocation is not supported with encryption or a data file");
     }
   }
 

@@ -244,10 +244,14 @@ final class Qcow2Image
     lending.followFile();
   }
 
-  /** Gives all of a new disk its clusters. */
-  void preallocate(Preallocation mode) throws IOException {
+  /**
+   * Gives all of a new disk its clusters.
+   *
+   * @param inReserve whether it shows a backing file, which has to be seen as before
+   */
+  void preallocate(Preallocation mode, boolean inReserve) throws IOException {
     long end = metadata.geometry().clusterEnd(metadata.length());
-    changes.make(() -> parts.resizer().preallocate(0, end, mode));
+    changes.make(() -> parts.resizer().preallocate(0, end, mode, inReserve));
   }
 
   /** Maps all of a raw data file, as a new image needs it. */

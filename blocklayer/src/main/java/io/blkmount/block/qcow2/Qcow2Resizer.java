@@ -67,10 +67,6 @@ final class Qcow2Resizer {
       throw new BlockException(
           BlockError.INVALID, "a disk that gets shorter has nothing to preallocate");
     }
-    if (metadata.data().isEncrypted() && preallocation != Preallocation.OFF) {
-      throw new BlockException(
-          BlockError.NOT_SUPPORTED, "an encrypted disk cannot be resized with preallocation");
-    }
     if (rounded != metadata.length()) {
       requireSnapshotsKeepLength();
     }
@@ -111,7 +107,8 @@ final class Qcow2Resizer {
     zeroNewPart(oldLength, length);
     dataFile.grow(oldLength, length);
     if (preallocation != Preallocation.OFF) {
-      preallocate(geometry.clusterEnd(oldLength), geometry.clusterEnd(length), preallocation);
+      long firstWhole = geometry.clusterEnd(oldLength);
+      preallocate(firstWhole, geometry.clusterEnd(length), preallocation, false);
     }
     setLength(length);
   }
@@ -128,10 +125,15 @@ final class Qcow2Resizer {
     setLength(length);
   }
 
-  /** Gives a range of zeros its clusters, durably; if there are not enough, it gets none. */
-  void preallocate(long guestOffset, long guestEnd, Preallocation mode) throws IOException {
+  /**
+   * Gives a range its clusters, durably; if there are not enough, it gets none.
+   *
+   * @param inReserve as for {@link Preallocator#allocate}
+   */
+  void preallocate(long guestOffset, long guestEnd, Preallocation mode, boolean inReserve)
+      throws IOException {
     try {
-      preallocator.allocate(guestOffset, guestEnd, mode);
+      preallocator.allocate(guestOffset, guestEnd, mode, inReserve);
       writeback.flush();
     } catch (IOException e) {
       forgetAfter(guestOffset, guestEnd, e);
