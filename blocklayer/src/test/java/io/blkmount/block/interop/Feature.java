@@ -22,6 +22,7 @@ enum Feature {
   LONGER_BACKING,
   SHORTER_BACKING,
   INTERNAL_SNAPSHOTS,
+  VM_STATE,
   ENABLED_BITMAP,
   DISABLED_BITMAP,
   INCONSISTENT_BITMAP,
@@ -92,13 +93,23 @@ enum Feature {
     return this == DATA_FILE || this == RAW_DATA_FILE;
   }
 
-  /** Returns whether creating the image is all there is to it. */
-  boolean isMadeByCreation() {
-    return !options.isEmpty()
-        || hasBacking()
-        || isEncrypted()
-        || this == PLAIN
-        || this == EMPTY_DISK;
+  boolean hasBitmap() {
+    return this == ENABLED_BITMAP || this == DISABLED_BITMAP;
+  }
+
+  /** Returns whether an image with it has an internal snapshot. */
+  boolean hasSnapshot() {
+    return this == INTERNAL_SNAPSHOTS || this == VM_STATE;
+  }
+
+  /** Returns whether we can make such an image, too. */
+  boolean isMadeHere() {
+    return switch (this) {
+      case ZLIB_CLUSTERS, ZSTD_CLUSTERS, INCONSISTENT_BITMAP -> false;
+      case TRUNCATED_LAST_CLUSTER, ODD_LENGTH, UNKNOWN_EXTENSION -> false;
+      case UNKNOWN_COMPATIBLE_BIT, UNKNOWN_AUTOCLEAR_BIT, UNKNOWN_INCOMPATIBLE_BIT -> false;
+      default -> true;
+    };
   }
 
   /** Returns what {@link FeaturePokes#kept} must say of an image that was written to. */
@@ -107,6 +118,7 @@ enum Feature {
       case UNKNOWN_COMPATIBLE_BIT -> "1";
       case UNKNOWN_EXTENSION -> FeaturePokes.UNKNOWN_TEXT;
       case UNKNOWN_AUTOCLEAR_BIT -> "0";
+      case VM_STATE -> String.valueOf(FeaturePokes.STATE);
       default -> "";
     };
   }

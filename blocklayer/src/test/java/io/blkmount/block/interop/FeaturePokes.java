@@ -11,10 +11,15 @@ import java.util.Arrays;
 final class FeaturePokes {
   static final String UNKNOWN_TEXT = "not ours";
   static final int ODD = 100;
+
+  /** How long the state of a machine is, in bytes. */
+  static final int STATE = 640 << 10;
+
   static final String UNKNOWN_FEATURE_NAME = "levitation";
 
   private static final int VERSION_AT = 4;
   private static final int LENGTH_AT = 24;
+  private static final int SNAPSHOTS_AT = 64;
   private static final int INCOMPATIBLE_AT = 72;
   private static final int COMPATIBLE_AT = 80;
   private static final int AUTOCLEAR_AT = 88;
@@ -27,6 +32,9 @@ final class FeaturePokes {
 
   private static final int DIRECTORY_OFFSET_AT = 16;
   private static final int FLAGS_IN_DIRECTORY_AT = 12;
+
+  private static final int STATE_LENGTH_AT = 32;
+  private static final int LONG_STATE_LENGTH_AT = 40;
 
   private final Path image;
 
@@ -42,6 +50,7 @@ final class FeaturePokes {
         case UNKNOWN_INCOMPATIBLE_BIT -> nameUnknownBit(file);
         case UNKNOWN_EXTENSION -> append(file, UNKNOWN_EXTENSION_TYPE, UNKNOWN_DATA);
         case INCONSISTENT_BITMAP -> markInUse(file);
+        case VM_STATE -> sayHowLongTheStateIs(file);
         case ODD_LENGTH -> putLong(file, LENGTH_AT, getLong(file, LENGTH_AT) - ODD);
         case TRUNCATED_LAST_CLUSTER -> cutZeros(file);
         default -> {}
@@ -79,6 +88,14 @@ final class FeaturePokes {
     int flags = file.readInt();
     file.seek(directory + FLAGS_IN_DIRECTORY_AT);
     file.writeInt(flags | 1);
+  }
+
+  /** qemu-img keeps the state that there is, but only a running machine says how long it is. */
+  private static void sayHowLongTheStateIs(RandomAccessFile file) throws IOException {
+    long entry = getLong(file, SNAPSHOTS_AT);
+    file.seek(entry + STATE_LENGTH_AT);
+    file.writeInt(STATE);
+    putLong(file, entry + LONG_STATE_LENGTH_AT, STATE);
   }
 
   /** Cuts the file in its last cluster, where only zeros follow. */
@@ -130,6 +147,8 @@ final class FeaturePokes {
         case UNKNOWN_COMPATIBLE_BIT -> String.valueOf(getLong(file, COMPATIBLE_AT) >>> 40);
         case UNKNOWN_AUTOCLEAR_BIT -> String.valueOf(getLong(file, AUTOCLEAR_AT) >>> 40);
         case UNKNOWN_EXTENSION -> unknownData(file);
+        case VM_STATE ->
+            String.valueOf(getLong(file, getLong(file, SNAPSHOTS_AT) + LONG_STATE_LENGTH_AT));
         default -> "";
       };
     }

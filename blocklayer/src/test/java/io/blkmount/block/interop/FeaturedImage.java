@@ -2,8 +2,11 @@
 package io.blkmount.block.interop;
 
 import io.blkmount.block.BlockLayer;
+import io.blkmount.block.backend.BlockBackend;
 import io.blkmount.block.driver.BackingReference;
 import io.blkmount.block.driver.CreateOptions;
+import io.blkmount.block.driver.NewSnapshot;
+import io.blkmount.block.open.OpenOptions;
 import io.blkmount.block.testing.DiskModel;
 import io.blkmount.block.testing.QemuImg;
 import java.io.IOException;
@@ -11,6 +14,7 @@ import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -87,7 +91,7 @@ final class FeaturedImage {
     }
   }
 
-  /** Has our own creator make the image, as far as creation goes. */
+  /** Makes the image here. */
   void makeHere() throws IOException {
     Map<String, String> values = row.feature().optionValues();
     values.put("compat", row.compat());
@@ -106,6 +110,33 @@ final class FeaturedImage {
         view.image().toString(),
         "qcow2",
         new CreateOptions(length, backing, values).withKeys(FeaturedImage::key));
+    if (row.feature().hasSnapshot() || row.feature().hasBitmap()) {
+      try (BlockBackend disk = BlockLayer.open(OpenOptions.of(view.image().toString()))) {
+        fillHere(disk);
+      }
+    }
+  }
+
+  /** Takes the state before the snapshot that keeps it, or adds a bitmap between two writes. */
+  private void fillHere(BlockBackend disk) throws IOException {
+    disk.write(0, filled(1 << 20, 1));
+    if (row.feature().hasBitmap()) {
+      disk.bitmaps().addBitmap("changes", 65536, row.feature() == Feature.ENABLED_BITMAP);
+    } else {
+      int state = row.feature() == Feature.VM_STATE ? FeaturePokes.STATE : 0;
+      disk.vmState().writeVmState(0, filled(state, 9));
+      disk.internalSnapshots()
+          .createSnapshot(new NewSnapshot("first", Instant.EPOCH, 5, NewSnapshot.NO_ICOUNT, state));
+    }
+    disk.write(100 << 10, filled(300 << 10, 5));
+  }
+
+  static ByteBuffer filled(int length, int value) {
+    ByteBuffer bytes = ByteBuffer.allocateDirect(length);
+    while (bytes.hasRemaining()) {
+      bytes.put((byte) value);
+    }
+    return bytes.flip();
   }
 
   /** Returns the key of any image here, as bytes that may be wiped. */
@@ -136,6 +167,10 @@ final class FeaturedImage {
     }
     view.io("write -P 1 0 1M", "write -z 256k 128k", "discard 700k 200k", "write -P 2 2000k 5000");
     switch (row.feature()) {
+      case VM_STATE -> {
+        view.io("write -b -P 9 0 " + FeaturePokes.STATE);
+        takeSnapshots();
+      }
       case INTERNAL_SNAPSHOTS -> takeSnapshots();
       case ENABLED_BITMAP, INCONSISTENT_BITMAP -> bitmap("--add");
       case DISABLED_BITMAP -> bitmap("--add", "--disable");

@@ -63,7 +63,7 @@ record MatrixRow(Feature feature, int version, int clusterSize, int refcountBits
 
   /** Narrow refcounts cannot count the second owner that a snapshot is. */
   boolean isPossible() {
-    return feature != Feature.INTERNAL_SNAPSHOTS || refcountBits > 1;
+    return !feature.hasSnapshot() || refcountBits > 1;
   }
 
   @Override
