@@ -134,6 +134,19 @@ final class FakeKernel implements AutoCloseable {
     assertThat(CALLS.read(socket, new byte[1], 1)).as("another answer").isNegative();
   }
 
+  /** Waits for an answer that a thread of the server gives. */
+  KernelReply awaitReply() {
+    ByteBuffer message = awaitMessage();
+    byte[] bytes = new byte[message.remaining()];
+    message.get(bytes);
+    return KernelReply.parse(bytes, bytes.length);
+  }
+
+  /** Lets go of the mount: there are no more requests, and who serves it closes the rest. */
+  void end() {
+    assertThat(CALLS.close(socket)).isZero();
+  }
+
   /** Takes only short answers from now on. */
   void limitAnswers() {
     int result = CALLS.setsockopt(serversSocket, SOL_SOCKET, SO_SNDBUF, new int[] {4096}, 4);
