@@ -26,7 +26,6 @@ import org.jspecify.annotations.Nullable;
 /** An image in files in memory that is opened and closed, and the plain array beside it. */
 final class ModelDisk {
   private static final int[] HOST_ALIGNMENTS = {1, 512, 4096};
-  private static final int CRYPT_METHOD_AT = 32;
 
   private final TestImage.Options options;
   private final @Nullable PagedBytes backing;
@@ -35,7 +34,6 @@ final class ModelDisk {
   private final DiskModel model;
   private final int clusterSize;
   private final boolean isVersion3;
-  private final boolean isEncrypted;
   private final boolean isRaw;
   private TestImage image;
 
@@ -50,7 +48,6 @@ final class ModelDisk {
     Qcow2Reader reader = reader();
     this.clusterSize = reader.layout().clusterSize();
     this.isVersion3 = reader.layout().version() == 3;
-    this.isEncrypted = start.file().getLong(CRYPT_METHOD_AT) >>> 32 != 0;
     long autoclear = start.file().getLong(Qcow2Header.AUTOCLEAR_FEATURES_AT);
     this.isRaw = isVersion3 && (autoclear & FeatureBits.RAW_EXTERNAL_DATA) != 0;
     this.model = new DiskModel((int) reader.length());
@@ -131,9 +128,9 @@ final class ModelDisk {
     }
   }
 
-  /** What is encrypted cannot be preallocated, and snapshots of version 2 have no own length. */
-  boolean canResize(Preallocation mode, boolean hasNoSnapshots) {
-    return (mode == Preallocation.OFF || !isEncrypted) && (isVersion3 || hasNoSnapshots);
+  /** Snapshots of version 2 have no length of their own. */
+  boolean canResize(boolean hasNoSnapshots) {
+    return isVersion3 || hasNoSnapshots;
   }
 
   /** Fails unless the disk keeps its length. */

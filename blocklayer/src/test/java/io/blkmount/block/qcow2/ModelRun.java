@@ -218,7 +218,7 @@ final class ModelRun {
   }
 
   private void resize(int length, Preallocation mode) throws IOException {
-    if (disk.canResize(mode, snapshots.isEmpty())) {
+    if (disk.canResize(snapshots.isEmpty())) {
       disk.image().pipeline().truncate(length, mode);
       model.truncate(length);
       bitmaps.resized(length);
