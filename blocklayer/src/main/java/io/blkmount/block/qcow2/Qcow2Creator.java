@@ -24,7 +24,7 @@ final class Qcow2Creator {
   private final Qcow2CreateOptions shape;
   private final long length;
   private final EmptyImageLayout layout;
-  private final FirstCluster firstCluster;
+  private final NewFirstCluster firstCluster;
   private final @Nullable NewDataFile data;
   private final KeySource keys;
   private final IterationTimer timer;
@@ -41,7 +41,7 @@ final class Qcow2Creator {
             shape.refcountOrder(),
             l1EntryCount(),
             shape.encryption().headerLength());
-    this.firstCluster = new FirstCluster(file.name(), shape, length, layout, options.backing());
+    this.firstCluster = new NewFirstCluster(file.name(), shape, length, layout, options.backing());
     requireSpace();
     this.keys = options.keys();
     this.timer = timer;

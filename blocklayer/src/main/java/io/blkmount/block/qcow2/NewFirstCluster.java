@@ -20,7 +20,7 @@ import org.jspecify.annotations.Nullable;
  * header | extensions | backing file's name | zeros
  * </pre>
  */
-final class FirstCluster {
+final class NewFirstCluster {
   /** QEMU leaves the feature names out if less than this is left of the first cluster. */
   private static final int FEATURE_NAMES_NEED = 4096;
 
@@ -40,7 +40,7 @@ final class FirstCluster {
    * @throws BlockException {@code INVALID} or {@code NOT_SUPPORTED} for what does not go together
    *     with a backing file, {@code NAME_TOO_LONG} for a name
    */
-  FirstCluster(
+  NewFirstCluster(
       String imageName,
       Qcow2CreateOptions shape,
       long length,
