@@ -226,17 +226,52 @@ public final class LuksKeyArea {
   public int add(
       SecretBytes masterKey, byte[] passphrase, long iterationMillis, IterationTimer timer)
       throws IOException {
+    int index = requireFreeSlot();
+    addTo(index, masterKey, passphrase, iterationMillis, timer);
+    return index;
+  }
+
+  /**
+   * Adds a passphrase in a slot.
+   *
+   * @param index of the slot, from 0
+   * @param masterKey of this header; stays the caller's
+   * @param passphrase exactly as the user gave it; stays the caller's
+   * @param iterationMillis how long a try of it shall take on this machine
+   * @param timer of this machine
+   * @throws BlockException {@code INVALID} if there is no such slot, or it is active
+   * @throws IOException if the area cannot be written
+   */
+  public void addTo(
+      int index,
+      SecretBytes masterKey,
+      byte[] passphrase,
+      long iterationMillis,
+      IterationTimer timer)
+      throws IOException {
     if (!digest().matches(masterKey)) {
       throw new IllegalArgumentException("the master key is not the one of this header");
     }
-    int index = requireFreeSlot();
+    requireFree(index);
     int iterations = timer.iterationsFor(header.hash(), header.keyLength(), iterationMillis);
     FixedBytes salt = FixedBytes.random(LuksHeader.SALT_LENGTH, random);
     LuksKeySlot slot = header.slots().get(index).activated(iterations, salt);
     byte[] material = keyMaterial.lock(masterKey, slot, passphrase, random);
     writeMaterial(slot, material);
     writeSlot(index, slot);
-    return index;
+  }
+
+  private void requireFree(int index) throws BlockException {
+    int count = header.slots().size();
+    if (index < 0 || index >= count) {
+      throw new BlockException(
+          BlockError.INVALID,
+          rules.message("LUKS key slot " + index + ": there are " + count + ", from 0"));
+    }
+    if (header.slots().get(index).isActive()) {
+      throw new BlockException(
+          BlockError.INVALID, rules.message("LUKS key slot " + index + " is active already"));
+    }
   }
 
   private int requireFreeSlot() throws BlockException {
