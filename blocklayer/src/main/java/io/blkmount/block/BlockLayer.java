@@ -4,12 +4,14 @@ package io.blkmount.block;
 import io.blkmount.block.backend.BackendOptions;
 import io.blkmount.block.backend.BlockBackend;
 import io.blkmount.block.bytes.HostName;
+import io.blkmount.block.driver.Amendable;
 import io.blkmount.block.driver.CheckFinding;
 import io.blkmount.block.driver.CheckResult;
 import io.blkmount.block.driver.CreateOptions;
 import io.blkmount.block.driver.RepairMode;
 import io.blkmount.block.graph.BackingChain;
 import io.blkmount.block.graph.BlockGraph;
+import io.blkmount.block.open.ImageAmender;
 import io.blkmount.block.open.ImageChecker;
 import io.blkmount.block.open.ImageCreator;
 import io.blkmount.block.open.ImageOpener;
@@ -18,6 +20,7 @@ import io.blkmount.block.open.OpenedImage;
 import java.io.IOException;
 import java.lang.System.Logger.Level;
 import java.time.InstantSource;
+import java.util.Map;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
@@ -123,5 +126,20 @@ public final class BlockLayer {
       String name, @Nullable String format, RepairMode mode, Consumer<CheckFinding> findings)
       throws IOException {
     return ImageChecker.repair(name, format, mode, findings);
+  }
+
+  /**
+   * Changes properties of an image that were chosen when it was made, such as the version of its
+   * format or the name of its backing file. A crash leaves it as it was or as wanted.
+   *
+   * @param name which; nobody else may have it open
+   * @param format driver name, or null to probe
+   * @param values what to change, by the names of {@code qemu-img amend -o}
+   * @throws IOException as for {@link ImageAmender#amend}; nothing has changed then, unless the
+   *     host failed
+   */
+  public static void amend(String name, @Nullable String format, Map<String, String> values)
+      throws IOException {
+    ImageAmender.amend(name, format, values, Amendable.Secrets.NONE);
   }
 }

@@ -112,18 +112,34 @@ final class HeaderFields {
    * @throws UndecidedException if it failed and that is not sure
    */
   void switchTables(Qcow2Header from, Qcow2Header to) throws IOException {
+    switchDurably(Qcow2Header.LENGTH_AT, tables(from), tables(to));
+  }
+
+  /**
+   * Switches durably to another first sector, whatever differs.
+   *
+   * @param from what is there, from 0 to the position
+   * @param to what shall be there, as long
+   * @throws IOException if it failed; the old sector is there, durably
+   * @throws UndecidedException if it failed and that is not sure
+   */
+  void switchStart(ByteBuffer from, ByteBuffer to) throws IOException {
+    switchDurably(0, from, to);
+  }
+
+  private void switchDurably(int at, ByteBuffer from, ByteBuffer to) throws IOException {
     try {
-      write(Qcow2Header.LENGTH_AT, tables(to));
+      write(at, to);
       file.flush();
     } catch (IOException e) {
-      switchBack(from, e);
+      switchBack(at, from, e);
       throw e;
     }
   }
 
-  private void switchBack(Qcow2Header from, IOException failure) throws UndecidedException {
+  private void switchBack(int at, ByteBuffer from, IOException failure) throws UndecidedException {
     try {
-      write(Qcow2Header.LENGTH_AT, tables(from));
+      write(at, from);
       file.flush();
     } catch (IOException e) {
       failure.addSuppressed(e);

@@ -27,7 +27,7 @@ import org.jspecify.annotations.Nullable;
  * @param luks how the LUKS header is made, null for the other methods
  */
 record NewEncryption(int method, @Nullable LuksOptions luks) {
-  private static final String PREFIX = "encrypt.";
+  static final String PREFIX = "encrypt.";
   private static final String FORMAT = PREFIX + "format";
 
   /** QEMU's name of a secret object; here the key comes from the {@link KeySource}. */
@@ -113,7 +113,8 @@ record NewEncryption(int method, @Nullable LuksOptions luks) {
         "cipher algorithm \"" + HostName.printable(name) + "\" is not supported");
   }
 
-  private static long millis(@Nullable String text) throws BlockException {
+  /** Returns what {@code encrypt.iter-time} says; 2 seconds if it is not given. */
+  static long millis(@Nullable String text) throws BlockException {
     if (text == null) {
       return LuksOptions.DEFAULT.iterationMillis();
     }

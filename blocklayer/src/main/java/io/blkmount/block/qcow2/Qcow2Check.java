@@ -128,4 +128,9 @@ final class Qcow2Check {
   ClusterCounts tables() {
     return l1.tables();
   }
+
+  /** Returns how many entries of the active L1 table do. */
+  ClusterCounts activeTables() {
+    return l1.activeTables();
+  }
 }

@@ -72,7 +72,7 @@ record Qcow2CreateOptions(
     Map<String, String> rest = new HashMap<>(values);
     Qcow2CreateOptions options =
         new Qcow2CreateOptions(
-            choice(rest, COMPAT, VERSIONS, 3),
+            version(rest, 3),
             clusterBits(rest.remove(CLUSTER_SIZE)),
             refcountOrder(rest.remove(REFCOUNT_BITS)),
             isOn(rest, LAZY_REFCOUNTS),
@@ -89,6 +89,11 @@ record Qcow2CreateOptions(
     return options;
   }
 
+  /** Takes the version of the format, of an image that has {@code otherwise} if it is not said. */
+  static int version(Map<String, String> rest, int otherwise) throws BlockException {
+    return choice(rest, COMPAT, VERSIONS, otherwise);
+  }
+
   private static int clusterBits(@Nullable String text) throws BlockException {
     long size = text == null ? 65536 : SizeText.parse(CLUSTER_SIZE, text);
     if (!Alignment.isPowerOfTwo(size)
@@ -99,7 +104,7 @@ record Qcow2CreateOptions(
     return Long.numberOfTrailingZeros(size);
   }
 
-  private static int refcountOrder(@Nullable String text) throws BlockException {
+  static int refcountOrder(@Nullable String text) throws BlockException {
     long bits = text == null ? 16 : SizeText.parse(REFCOUNT_BITS, text);
     if (!Alignment.isPowerOfTwo(bits) || bits > 1 << HeaderReader.MAX_REFCOUNT_ORDER) {
       throw invalid(REFCOUNT_BITS, bits + " is not a power of two in 1..64");
@@ -130,7 +135,7 @@ record Qcow2CreateOptions(
     return value;
   }
 
-  private static boolean isOn(Map<String, String> rest, String name) throws BlockException {
+  static boolean isOn(Map<String, String> rest, String name) throws BlockException {
     String text = rest.remove(name);
     String word = text == null ? "off" : text.toLowerCase(Locale.ROOT);
     if (!ON.contains(word) && !OFF.contains(word)) {
@@ -188,11 +193,11 @@ record Qcow2CreateOptions(
     }
   }
 
-  private static List<String> sorted(Set<String> names) {
+  static List<String> sorted(Set<String> names) {
     return names.stream().sorted().toList();
   }
 
-  private static BlockException invalid(String name, String problem) {
+  static BlockException invalid(String name, String problem) {
     return new BlockException(BlockError.INVALID, "qcow2 option " + name + ": " + problem);
   }
 }

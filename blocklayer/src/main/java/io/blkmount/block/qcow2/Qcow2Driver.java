@@ -2,6 +2,7 @@
 package io.blkmount.block.qcow2;
 
 import io.blkmount.block.crypto.IterationTimer;
+import io.blkmount.block.driver.Amendable;
 import io.blkmount.block.driver.BlockDriver;
 import io.blkmount.block.driver.BlockIo;
 import io.blkmount.block.driver.CheckFinding;
@@ -17,10 +18,11 @@ import io.blkmount.block.driver.RepairMode;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.List;
+import java.util.Map;
 import java.util.function.Consumer;
 
 /** The format qcow2, versions 2 and 3. */
-public final class Qcow2Driver implements BlockDriver, Checkable, Encrypted {
+public final class Qcow2Driver implements BlockDriver, Checkable, Amendable, Encrypted {
   private final Alarm clock;
 
   /** Creates the driver; it has no state. */
@@ -78,6 +80,18 @@ public final class Qcow2Driver implements BlockDriver, Checkable, Encrypted {
       String imageName, ChildOpener.Child file, RepairMode mode, Consumer<CheckFinding> findings)
       throws IOException {
     return Qcow2Repair.repair(imageName, file, mode, findings);
+  }
+
+  @Override
+  public void amend(
+      String imageName, ChildOpener.Child file, Map<String, String> values, Secrets secrets)
+      throws IOException {
+    Qcow2AmendOptions options = Qcow2AmendOptions.parse(values);
+    if (options.key() != null) {
+      options.key().run(Qcow2Keys.of(imageName, file, timer()), secrets);
+    } else {
+      new Qcow2Amender(imageName, file, options).run();
+    }
   }
 
   @Override

@@ -199,6 +199,73 @@ record Qcow2Header(
     return with(refcountTableOffset, refcountTableClusters, count, tableOffset);
   }
 
+  /**
+   * Returns this header with another refcount table.
+   *
+   * @param tableOffset host offset in bytes
+   * @param tableClusters length of the table
+   */
+  Qcow2Header withRefcountTable(long tableOffset, int tableClusters) {
+    return with(tableOffset, tableClusters, snapshotCount, snapshotTableOffset);
+  }
+
+  /**
+   * Returns this header with another place of the backing file's name.
+   *
+   * @param offset in bytes from the start of the file, 0 for none
+   * @param nameLength in bytes
+   */
+  Qcow2Header withBackingName(long offset, int nameLength) {
+    return new Qcow2Header(
+        version,
+        offset,
+        nameLength,
+        clusterBits,
+        length,
+        cryptMethod,
+        l1EntryCount,
+        l1TableOffset,
+        refcountTableOffset,
+        refcountTableClusters,
+        snapshotCount,
+        snapshotTableOffset,
+        incompatibleFeatures,
+        compatibleFeatures,
+        autoclearFeatures,
+        refcountOrder,
+        headerLength,
+        compressionType);
+  }
+
+  /** Returns this header as one of another version, with what only version 3 can say. */
+  Qcow2Header withFeatures(
+      int otherVersion,
+      long incompatible,
+      long compatible,
+      long autoclear,
+      int otherRefcountOrder,
+      int otherHeaderLength) {
+    return new Qcow2Header(
+        otherVersion,
+        backingNameOffset,
+        backingNameLength,
+        clusterBits,
+        length,
+        cryptMethod,
+        l1EntryCount,
+        l1TableOffset,
+        refcountTableOffset,
+        refcountTableClusters,
+        snapshotCount,
+        snapshotTableOffset,
+        incompatible,
+        compatible,
+        autoclear,
+        otherRefcountOrder,
+        otherHeaderLength,
+        compressionType);
+  }
+
   private Qcow2Header with(
       long otherRefcountTableOffset,
       int otherRefcountTableClusters,

@@ -63,6 +63,13 @@ final class Qcow2Keys {
     }
   }
 
+  /** Does {@link #add} in a slot that is free. */
+  void addTo(int slot, byte[] key, byte[] newKey, long iterationMillis) throws IOException {
+    try (LuksKeyArea.Unlocked unlocked = area.unlock(key)) {
+      area.addTo(slot, unlocked.masterKey(), newKey, iterationMillis, timer);
+    }
+  }
+
   void erase(byte[] key) throws IOException {
     List<Integer> opened = area.slotsOf(key);
     if (opened.isEmpty()) {

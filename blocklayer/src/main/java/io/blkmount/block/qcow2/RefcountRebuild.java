@@ -22,6 +22,7 @@ final class RefcountRebuild {
   private final StoredRefcounts stored;
   private final HostReferences references;
   private final RefcountGoal goal;
+  private final RefcountWidth width;
   private final FreeClusters free;
   private final BitSet wanted = new BitSet();
 
@@ -29,11 +30,22 @@ final class RefcountRebuild {
   private final long usedEnd;
 
   RefcountRebuild(ChildOpener.Child file, Qcow2Check check, RefcountGoal goal) {
+    this(file, check, goal, check.stored().width());
+  }
+
+  /**
+   * Prepares refcounts of another width.
+   *
+   * @param goal complete, unless the width is the one that is stored
+   */
+  RefcountRebuild(
+      ChildOpener.Child file, Qcow2Check check, RefcountGoal goal, RefcountWidth width) {
     this.file = file;
     this.image = check.image();
     this.stored = check.stored();
     this.references = check.references();
     this.goal = goal;
+    this.width = width;
     this.usedEnd = usedEnd();
     boolean growable = file.support().growable();
     long limit = growable ? Long.MAX_VALUE : image.fileLength() >> image.clusterBits();
@@ -50,12 +62,31 @@ final class RefcountRebuild {
   }
 
   /**
+   * Where new refcounts lie.
+   *
+   * @param tableOffset host offset in bytes
+   * @param tableClusters length of the table
+   */
+  record Place(long tableOffset, int tableClusters) {}
+
+  /**
    * Does it, durably.
    *
    * @param buffer of one cluster
    * @throws BlockException with {@code NO_SPACE} if there is none; the image is as it was then
    */
   void run(ByteBuffer buffer) throws IOException {
+    switchTo(prepare(buffer));
+  }
+
+  /**
+   * Writes table and blocks, durably, where nothing of the image is; the header does not know of
+   * them yet.
+   *
+   * @param buffer of one cluster
+   * @throws BlockException with {@code NO_SPACE} if there is none
+   */
+  Place prepare(ByteBuffer buffer) throws IOException {
     long[] blocks = new long[entryCount()];
     int tableClusters = Math.toIntExact(clustersOf(blocks.length));
     long table = takeTable(tableClusters);
@@ -64,12 +95,12 @@ final class RefcountRebuild {
     writeBlocks(blocks, buffer);
     writeTable(blocks, table, tableClusters);
     file.flush();
-    switchTo(table << image.clusterBits(), tableClusters);
+    return new Place(table << image.clusterBits(), tableClusters);
   }
 
   /** Returns how long the table must be wherever table and blocks will lie. */
   private int entryCount() throws BlockException {
-    int perBlock = stored.refcountsPerBlock();
+    int perBlock = perBlock();
     long placesEnd = usedEnd + (goal.isComplete() ? 0 : HostReferences.LOOKED_AT_BEHIND);
     long entries = 0;
     long needed = 1;
@@ -98,7 +129,11 @@ final class RefcountRebuild {
   }
 
   private void want(long cluster) {
-    wanted.set((int) (cluster / stored.refcountsPerBlock()));
+    wanted.set((int) (cluster / perBlock()));
+  }
+
+  private int perBlock() {
+    return width.perBytes(image.clusterSize());
   }
 
   /** A block may need another one that counts it. */
@@ -136,8 +171,7 @@ final class RefcountRebuild {
   }
 
   private void fill(ByteBuffer block, int index, @Nullable ByteBuffer old) {
-    RefcountWidth width = stored.width();
-    int perBlock = stored.refcountsPerBlock();
+    int perBlock = perBlock();
     long known = stored.isDamaged(index) ? RefcountGoal.UNKNOWN : 0;
     for (int i = 0; i < perBlock; i++) {
       long cluster = (long) index * perBlock + i;
@@ -154,13 +188,13 @@ final class RefcountRebuild {
     file.write(cluster << image.clusterBits(), bytes, WriteFlags.NONE);
   }
 
-  private void switchTo(long tableOffset, int clusterCount) throws IOException {
+  private void switchTo(Place place) throws IOException {
     Qcow2Header header = image.header();
     new HeaderFields(file, image.clusterBits())
         .switchRefcountTable(
             header.refcountTableOffset(),
             header.refcountTableClusters(),
-            tableOffset,
-            clusterCount);
+            place.tableOffset(),
+            place.tableClusters());
   }
 }

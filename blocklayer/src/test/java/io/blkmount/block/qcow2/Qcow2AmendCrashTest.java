@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.blkmount.block.qcow2;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.blkmount.block.testing.CrashInstance;
+import io.blkmount.block.testing.CrashStates;
+import io.blkmount.block.testing.FaultInstance;
+import io.blkmount.block.testing.Images;
+import io.blkmount.block.testing.MemoryInstance;
+import io.blkmount.block.testing.PagedBytes;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.ByteBuffer;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/** Ends a change in the middle: the image is the old one or the new one, and can be changed. */
+final class Qcow2AmendCrashTest {
+  private static final int STATES = 15;
+
+  @TempDir private Path folder;
+
+  static Stream<AmendCase> cases() {
+    return Stream.concat(AmendCase.all(), AmendCase.backings());
+  }
+
+  /** What a state has to be. */
+  private record Expected(
+      AmendCase one, PagedBytes backing, List<ByteBuffer> guest, String before, String after) {
+    static Expected of(AmendCase one, PagedBytes image) throws IOException {
+      MemoryInstance host = MemoryInstance.file(image.copy(), 1);
+      one.amend(host);
+      PagedBytes backing = one.backing();
+      return new Expected(
+          one,
+          backing,
+          AmendCase.guest(image, backing),
+          AmendCase.properties(image),
+          AmendCase.properties(host.content()));
+    }
+
+    void require(PagedBytes state, String said) throws IOException {
+      AmendCase.requireSound(state, said);
+      assertThat(AmendCase.guest(state, backing)).as(said).isEqualTo(guest);
+      assertThat(AmendCase.properties(state)).as(said).isIn(before, after);
+      MemoryInstance host = MemoryInstance.file(state, 1);
+      one.amend(host);
+      AmendCase.requireSound(host.content(), said + ", again");
+      assertThat(AmendCase.guest(host.content(), backing)).as(said + ", again").isEqualTo(guest);
+      assertThat(AmendCase.properties(host.content())).as(said).isEqualTo(after);
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource("cases")
+  void aPowerCutLeavesTheOldImageOrTheNewOne(AmendCase one) throws IOException {
+    long seed = System.nanoTime();
+    PagedBytes image = Images.load(one.create(folder));
+    Expected expected = Expected.of(one, image);
+    CrashInstance host = new CrashInstance(image);
+    one.amend(host);
+    assertThat(expected.before).isNotEqualTo(expected.after);
+    AtomicInteger states = new AtomicInteger();
+
+    CrashStates.replay(
+        host.log(),
+        new CrashStates.Judge() {
+          @Override
+          public void guest(Object mark) {}
+
+          @Override
+          public void judge(PagedBytes state, CrashStates.Kind kind, int position) {
+            states.incrementAndGet();
+            try {
+              expected.require(state, one + " seed " + seed + ", " + kind + " at " + position);
+            } catch (IOException e) {
+              throw new UncheckedIOException(one + " seed " + seed + ", " + kind, e);
+            }
+          }
+        },
+        seed,
+        STATES * Images.SCALE);
+
+    assertThat(states.get()).isPositive();
+  }
+
+  @ParameterizedTest
+  @MethodSource("cases")
+  void aFailureLeavesTheOldImageOrTheNewOne(AmendCase one) throws IOException {
+    PagedBytes image = Images.load(one.create(folder));
+    Expected expected = Expected.of(one, image);
+    int step = Math.max(1, (one.clusterSize() == 512 ? 31 : 11) / Images.SCALE);
+    for (FaultKind kind : FaultKind.values()) {
+      for (int n = 0; ; n += step) {
+        MemoryInstance memory = MemoryInstance.file(image.copy(), 1);
+        FaultInstance host =
+            new FaultInstance(memory, FaultKind.CALLS, kind.error(), kind.halfWrites());
+        kind.arm(host, n);
+        boolean failed = fails(one, host);
+        assertThat(host.tripped() || !failed).isTrue();
+        if (!host.tripped()) {
+          break;
+        }
+        expected.require(memory.content(), one + ", " + kind + " at call " + n);
+      }
+    }
+  }
+
+  private static boolean fails(AmendCase one, FaultInstance host) {
+    try {
+      one.amend(host);
+      return false;
+    } catch (IOException expected) {
+      return true; // the point of the test
+    }
+  }
+}
