@@ -18,7 +18,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 /**
  * Cuts the power under the driver: of the states that a crash could leave, none may have a broken
  * structure, miss a sector that a flush made durable, or show a sector's data in another. {@code
- * -Dblkmount.tests.scale=120} judges half a million of them.
+ * -Dblkmount.tests.scale=70} judges half a million of them.
  */
 final class Qcow2CrashTest {
   private static final int MIB = 1 << 20;
