@@ -175,7 +175,7 @@ final class Qcow2CrashTest {
   }
 
   private void requireCaught(CrashLog log) {
-    CrashJudge judge = run.judge(log, 5 * STATES);
+    CrashJudge judge = run.judge(log, 2 * STATES);
     assertThat(judge.wrong()).as(run + ": " + judge).isPositive();
   }
 }
