@@ -9,9 +9,6 @@ import org.jspecify.annotations.Nullable;
 
 /** What the first cluster of an image shall say when its properties have changed. */
 final class AmendedHeader {
-  /** QEMU leaves the feature names out if less than this is left of the first cluster. */
-  private static final int FEATURE_NAMES_NEED = 4096;
-
   private final AmendRules rules;
   private final FirstCluster now;
   private final Qcow2Header header;
@@ -167,6 +164,8 @@ final class AmendedHeader {
       return now.extensions().featureNames();
     }
     int left = next.clusterSize() - FirstCluster.length(next, bare, name);
-    return version >= 3 && left >= FEATURE_NAMES_NEED ? FeatureBits.names() : Map.of();
+    return version >= 3 && left >= NewFirstCluster.FEATURE_NAMES_NEED
+        ? FeatureBits.names()
+        : Map.of();
   }
 }

@@ -22,7 +22,7 @@ import org.jspecify.annotations.Nullable;
  */
 final class NewFirstCluster {
   /** QEMU leaves the feature names out if less than this is left of the first cluster. */
-  private static final int FEATURE_NAMES_NEED = 4096;
+  static final int FEATURE_NAMES_NEED = 4096;
 
   private final String imageName;
   private final Qcow2CreateOptions shape;
