@@ -21,7 +21,8 @@ import java.util.function.Consumer;
  * before    damaged snapshot records -> a table without them, counted, and one header write
  * round 1   count references -> refcounts, where they are or all anew
  * round 2   count references, COPIED flags by the new refcounts -> refcounts, if an entry went
- * round 3   count references: nothing left to do -> the corrupt and dirty bits go if all is well
+ * round 3   count references, flags in what was a refcount structure until round 1
+ * the last  count references: nothing left to do -> the corrupt and dirty bits go if all is well
  * </pre>
  *
  * <p>A crash at any point leaves what a repair can begin with: refcounts and flags are only derived
@@ -94,6 +95,11 @@ final class Qcow2Repair {
       return count(Remedy.NONE) == 0 && count(Remedy.SNAPSHOT) == 0;
     }
 
+    /** Returns how many entries are still to be put right. */
+    long entriesLeft() {
+      return count(Remedy.FLAG) + count(Remedy.ENTRY);
+    }
+
     /** Returns the damage without flags that disagree with refcounts, and what stands for some. */
     long corruptions() {
       return result.corruptions() - count(Remedy.FLAG) + count(Remedy.SNAPSHOT);
@@ -119,13 +125,16 @@ final class Qcow2Repair {
       clearUnknown(first.check.image().header());
     }
     Round last = mode == RepairMode.ALL ? repairSnapshots(first) : first;
-    boolean goesOn = mayWrite && writeRefcounts(last, last.isComplete());
-    goesOn |= last.count(Remedy.FLAG) + last.count(Remedy.ENTRY) > 0;
+    boolean changed = mayWrite && writeRefcounts(last, last.isComplete());
+    boolean goesOn = changed || last.entriesLeft() > 0;
     long flagsFixed = 0;
     for (int i = 2; goesOn && i <= MAX_ROUNDS; i++) {
       last = round(mayWrite ? repairAfter(last) : TableRepair.NONE, i == 2 ? FLAGS : NOTHING);
       flagsFixed += last.check.repair().flags();
-      goesOn = finish(last, mayWrite);
+      // Refcounts that moved away may have left a cluster that is nothing but an L2 table now.
+      boolean isSurerNow = changed && last.entriesLeft() > 0;
+      changed = finish(last, mayWrite);
+      goesOn = changed || isSurerNow;
     }
     if (last.isConsistent()) {
       clearMarks(last.check.image().header());

@@ -27,6 +27,9 @@ enum CrashFloor {
   /** {@link Qcow2RepairCrashTest}, for each set of options. */
   REPAIR(60, 5),
 
+  /** {@link Qcow2RepairFeatureCrashTest}, for each image. */
+  REPAIR_OF_FEATURES(40, 7),
+
   /** {@link LazyRefcountsCrashTest}, for each set of options. */
   LAZY_REFCOUNTS(40, 4);
 

@@ -3,6 +3,8 @@ package io.blkmount.block.qcow2;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.blkmount.block.driver.ChildOpener;
+import io.blkmount.block.driver.ChildRole;
 import io.blkmount.block.driver.DriverInstance;
 import io.blkmount.block.driver.DriverOptions;
 import io.blkmount.block.testing.Images;
@@ -15,6 +17,7 @@ import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -27,15 +30,40 @@ record GuestView(List<@Nullable ByteBuffer> pieces) {
 
   /** Returns the view of the disk, opened read-only, on an empty backing file. */
   static GuestView of(PagedBytes image) throws IOException {
+    return of(image, null);
+  }
+
+  /**
+   * Returns the same of an image whose guest data may be in another file.
+   *
+   * @param data that file, or null
+   */
+  static GuestView of(PagedBytes image, @Nullable PagedBytes data) throws IOException {
     DriverOptions options = new DriverOptions("x", false, Map.of(), TestKey.SOURCE);
-    MemoryInstance host = MemoryInstance.file(image.copy(), 1);
     List<@Nullable ByteBuffer> pieces = new ArrayList<>();
-    try (DriverInstance disk = new Qcow2Driver().open(options, new MemoryChild(host).opener())) {
+    try (DriverInstance disk = new Qcow2Driver().open(options, new Files(image, data))) {
       for (long at = 0; at < disk.length(); at += PIECE) {
         pieces.add(piece(disk, at));
       }
     }
     return new GuestView(pieces);
+  }
+
+  /** Copies of both files, so that looking changes neither. */
+  private record Files(PagedBytes image, @Nullable PagedBytes data) implements ChildOpener {
+    @Override
+    public Child open(ChildRole role) {
+      return copy(image);
+    }
+
+    @Override
+    public Child openData(@Nullable String name) {
+      return copy(Objects.requireNonNull(data, "the image keeps its data in another file"));
+    }
+
+    private static Child copy(PagedBytes bytes) {
+      return new MemoryChild(MemoryInstance.file(bytes.copy(), 1));
+    }
   }
 
   private static @Nullable ByteBuffer piece(DriverInstance disk, long at) {

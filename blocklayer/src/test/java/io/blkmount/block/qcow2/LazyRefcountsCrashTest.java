@@ -4,16 +4,13 @@ package io.blkmount.block.qcow2;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.blkmount.block.testing.CrashInstance;
-import io.blkmount.block.testing.CrashStates;
-import io.blkmount.block.testing.CrashStates.Judge;
-import io.blkmount.block.testing.CrashStates.Kind;
 import io.blkmount.block.testing.Images;
 import io.blkmount.block.testing.MemoryInstance;
 import io.blkmount.block.testing.PagedBytes;
 import io.blkmount.block.testing.Qcow2Checker;
 import io.blkmount.block.testing.QemuImg;
+import io.blkmount.block.testing.StateJudge;
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.util.List;
@@ -45,12 +42,12 @@ final class LazyRefcountsCrashTest {
       CrashInstance host = new CrashInstance(dirty.copy());
       TestImage.open(host, null).close();
 
-      States judge = new States(GuestView.of(dirty), options + " seed " + seed);
-      CrashStates.replay(host.log(), judge, seed, STATES);
+      OneOpening check = new OneOpening(GuestView.of(dirty));
+      int states = StateJudge.judge(host.log(), check, options, seed, STATES);
 
-      CrashFloor.LAZY_REFCOUNTS.require(judge.states);
-      assertThat(judge.dirtyStates).as("states that are still to be repaired").isPositive();
-      assertThat(judge.dirtyStates).as("states that are not").isLessThan(judge.states);
+      CrashFloor.LAZY_REFCOUNTS.require(states);
+      assertThat(check.dirtyStates).as("states that are still to be repaired").isPositive();
+      assertThat(check.dirtyStates).as("states that are not").isLessThan(states);
     }
   }
 
@@ -72,33 +69,16 @@ final class LazyRefcountsCrashTest {
     return (image.getLong(Qcow2Header.INCOMPATIBLE_FEATURES_AT) & FeatureBits.DIRTY) != 0;
   }
 
-  private static final class States implements Judge {
+  private static final class OneOpening implements StateJudge.Check {
     private final GuestView before;
-    private final String said;
-    private int states;
     private int dirtyStates;
 
-    States(GuestView before, String said) {
+    OneOpening(GuestView before) {
       this.before = before;
-      this.said = said;
     }
 
     @Override
-    public void guest(Object mark) {
-      // There is none: opening the image is all that happens.
-    }
-
-    @Override
-    public void judge(PagedBytes state, Kind kind, int position) {
-      states++;
-      try {
-        judge(state, said + ", " + kind + " at event " + position);
-      } catch (IOException e) {
-        throw new UncheckedIOException(said, e);
-      }
-    }
-
-    private void judge(PagedBytes state, String where) throws IOException {
+    public void require(PagedBytes state, String where) throws IOException {
       before.assertIsKeptIn(GuestView.of(state), where);
       if (isDirty(state)) {
         dirtyStates++;

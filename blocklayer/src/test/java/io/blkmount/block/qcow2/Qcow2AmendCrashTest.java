@@ -4,17 +4,14 @@ package io.blkmount.block.qcow2;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.blkmount.block.testing.CrashInstance;
-import io.blkmount.block.testing.CrashStates;
-import io.blkmount.block.testing.FaultInstance;
 import io.blkmount.block.testing.Images;
 import io.blkmount.block.testing.MemoryInstance;
 import io.blkmount.block.testing.PagedBytes;
+import io.blkmount.block.testing.StateJudge;
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -60,34 +57,17 @@ final class Qcow2AmendCrashTest {
   @ParameterizedTest
   @MethodSource("cases")
   void aPowerCutLeavesTheOldImageOrTheNewOne(AmendCase one) throws IOException {
-    long seed = System.nanoTime();
     PagedBytes image = Images.load(one.create(folder));
     Expected expected = Expected.of(one, image);
     CrashInstance host = new CrashInstance(image);
     one.amend(host);
     assertThat(expected.before).isNotEqualTo(expected.after);
-    AtomicInteger states = new AtomicInteger();
 
-    CrashStates.replay(
-        host.log(),
-        new CrashStates.Judge() {
-          @Override
-          public void guest(Object mark) {}
+    int states =
+        StateJudge.judge(
+            host.log(), expected::require, one + "", System.nanoTime(), STATES * Images.SCALE);
 
-          @Override
-          public void judge(PagedBytes state, CrashStates.Kind kind, int position) {
-            states.incrementAndGet();
-            try {
-              expected.require(state, one + " seed " + seed + ", " + kind + " at " + position);
-            } catch (IOException e) {
-              throw new UncheckedIOException(one + " seed " + seed + ", " + kind, e);
-            }
-          }
-        },
-        seed,
-        STATES * Images.SCALE);
-
-    assertThat(states.get()).isPositive();
+    assertThat(states).isPositive();
   }
 
   @ParameterizedTest
@@ -96,28 +76,7 @@ final class Qcow2AmendCrashTest {
     PagedBytes image = Images.load(one.create(folder));
     Expected expected = Expected.of(one, image);
     int step = Math.max(1, (one.clusterSize() == 512 ? 31 : 11) / Images.SCALE);
-    for (FaultKind kind : FaultKind.values()) {
-      for (int n = 0; ; n += step) {
-        MemoryInstance memory = MemoryInstance.file(image.copy(), 1);
-        FaultInstance host =
-            new FaultInstance(memory, FaultKind.CALLS, kind.error(), kind.halfWrites());
-        kind.arm(host, n);
-        boolean failed = fails(one, host);
-        assertThat(host.tripped() || !failed).isTrue();
-        if (!host.tripped()) {
-          break;
-        }
-        expected.require(memory.content(), one + ", " + kind + " at call " + n);
-      }
-    }
-  }
 
-  private static boolean fails(AmendCase one, FaultInstance host) {
-    try {
-      one.amend(host);
-      return false;
-    } catch (IOException expected) {
-      return true; // the point of the test
-    }
+    new FailureSweep(image, step).run(one::amend, expected::require, one + "");
   }
 }

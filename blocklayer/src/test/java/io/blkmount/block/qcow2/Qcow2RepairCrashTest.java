@@ -9,19 +9,16 @@ import io.blkmount.block.driver.RepairMode;
 import io.blkmount.block.error.BlockError;
 import io.blkmount.block.error.BlockException;
 import io.blkmount.block.testing.CrashInstance;
-import io.blkmount.block.testing.CrashStates;
-import io.blkmount.block.testing.FaultInstance;
 import io.blkmount.block.testing.Images;
 import io.blkmount.block.testing.MemoryChild;
 import io.blkmount.block.testing.MemoryInstance;
 import io.blkmount.block.testing.PagedBytes;
 import io.blkmount.block.testing.QemuImg;
+import io.blkmount.block.testing.StateJudge;
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.util.SplittableRandom;
-import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -89,38 +86,24 @@ final class Qcow2RepairCrashTest {
     GuestView before = GuestView.of(damaged);
     CrashInstance host = new CrashInstance(damaged);
     CheckResult whole = repair(new MemoryChild(host));
-    AtomicInteger states = new AtomicInteger();
-    CrashStates.replay(
+    return StateJudge.judge(
         host.log(),
-        new CrashStates.Judge() {
-          @Override
-          public void guest(Object mark) {}
-
-          @Override
-          public void judge(PagedBytes state, CrashStates.Kind kind, int position) {
-            states.incrementAndGet();
-            judgeState(state, before, whole, said + ", " + kind + " at event " + position);
-          }
-        },
+        (state, where) -> judgeState(state, before, whole, where),
+        said,
         seed,
         STATES / 3);
-    return states.get();
   }
 
-  private static void judgeState(
-      PagedBytes state, GuestView before, CheckResult whole, String said) {
-    try {
-      before.assertIsKeptIn(GuestView.of(state), said);
-      CheckResult result = repair(state);
-      before.assertIsKeptIn(GuestView.of(state), said + ", repaired");
-      assertThat(result.corruptions() + result.checkErrors())
-          .as(said + ": " + result)
-          .isLessThanOrEqualTo(whole.corruptions() + whole.checkErrors());
-      if (whole.isClean()) {
-        assertThat(result.isClean()).as(said + ": " + result).isTrue();
-      }
-    } catch (IOException e) {
-      throw new UncheckedIOException(said, e);
+  private static void judgeState(PagedBytes state, GuestView before, CheckResult whole, String said)
+      throws IOException {
+    before.assertIsKeptIn(GuestView.of(state), said);
+    CheckResult result = repair(state);
+    before.assertIsKeptIn(GuestView.of(state), said + ", repaired");
+    assertThat(result.corruptions() + result.checkErrors())
+        .as(said + ": " + result)
+        .isLessThanOrEqualTo(whole.corruptions() + whole.checkErrors());
+    if (whole.isClean()) {
+      assertThat(result.isClean()).as(said + ": " + result).isTrue();
     }
   }
 
@@ -147,27 +130,16 @@ final class Qcow2RepairCrashTest {
   void noFailureLosesAnything(boolean anew) throws IOException {
     PagedBytes damaged = wrongEverywhere(anew);
     GuestView before = GuestView.of(damaged);
-    for (FaultKind kind : FaultKind.values()) {
-      for (int n = 0; ; n++) {
-        MemoryInstance memory = MemoryInstance.file(damaged.copy(), 1);
-        FaultInstance host =
-            new FaultInstance(memory, FaultKind.CALLS, kind.error(), kind.halfWrites());
-        host.failOnce(n);
-        try {
-          repair(new MemoryChild(host));
-        } catch (BlockException expected) {
-          assertThat(host.tripped()).isTrue();
-        }
-        String said = kind + " at call " + n;
-        before.assertIsKeptIn(GuestView.of(memory.content()), said);
-        PagedBytes left = memory.content();
-        assertThat(repair(left).isClean()).as(said).isTrue();
-        before.assertIsKeptIn(GuestView.of(left), said);
-        if (!host.tripped()) {
-          break;
-        }
-      }
-    }
+
+    new FailureSweep(damaged, 1)
+        .run(
+            host -> repair(new MemoryChild(host)),
+            (left, said) -> {
+              before.assertIsKeptIn(GuestView.of(left), said);
+              assertThat(repair(left).isClean()).as(said).isTrue();
+              before.assertIsKeptIn(GuestView.of(left), said);
+            },
+            "anew " + anew);
   }
 
   @Test

@@ -83,6 +83,7 @@ final class Qcow2RepairDamageTest {
           data on the refcount block        | 40000=8000000000020000         | 2 | 1
           refcount block lost               | 10000=0000000000000000         | 7 | 0
           refcount block past the end       | 10000=0000000100000000         | 8 | 0
+          refcount table as L2 table        | 30000=8000000000010000         | 4 | 4
           refcount table of zeros, shared   | 40000=0000000000010000 20002=0002 | 2 | 1
           """)
   void isRepairedAsByQemuImg(String name, String pokes, long corruptions, long leaks)

@@ -15,7 +15,6 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.util.HexFormat;
-import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -24,64 +23,22 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** Repairs images with each feature of the format: disk, snapshots, bitmaps and key stay. */
 final class Qcow2RepairFeatureTest {
-  private static final String LENGTH = "1536k";
   private static final int IN_USE_AT = 15;
 
   @TempDir private Path folder;
 
   private PagedBytes image = new PagedBytes(0);
 
-  /** Null if the disk lies in another file. */
-  private @Nullable GuestView before;
-
   private Path file(String name) {
     return folder.resolve(name);
   }
 
   /** Makes the image that is repaired, and notes its content. */
-  private void create(String features, String options) throws IOException {
-    Path file = file("image.qcow2");
-    if (features.contains("encrypted")) {
-      QemuImg.createEncrypted(file, LENGTH, options);
-      QemuImg.ioEncrypted(file, "write -P 1 0 300k", "write -P 2 700k 40k");
-    } else {
-      createPlain(file, features, options);
-    }
-    QemuImg.convert(file, file("disk.raw"));
-    image = Images.load(file);
-    before = features.contains("data") ? null : GuestView.of(image);
-  }
-
-  private void createPlain(Path file, String features, String options) {
-    Path raw = file("source.raw");
-    Images.store(source(), raw);
-    if (features.contains("compressed")) {
-      QemuImg.img("convert", "-c", "-f", "raw", "-O", "qcow2", "-o", options, raw, file);
-    } else if (features.contains("backing")) {
-      QemuImg.img(
-          "create", "-q", "-f", "qcow2", "-b", raw, "-F", "raw", "-o", options, file, LENGTH);
-    } else {
-      String data = features.contains("data") ? ",data_file=" + file("data") : "";
-      QemuImg.create(file, LENGTH, options + data);
-    }
-    if (features.contains("bitmaps")) {
-      QemuImg.img("bitmap", "--add", "-g", "512", file, "fine");
-      QemuImg.img("bitmap", "--add", "-g", "4k", file, "coarse");
-    }
-    QemuImg.io(file, "write -P 1 0 200k", "write -z 60k 33k", "write -P 2 701k 41k");
-    if (features.contains("snapshot")) {
-      QemuImg.img("snapshot", "-c", "one", file);
-      QemuImg.io(file, "write -P 3 100k 300k", "write -z -u 0 64k");
-    }
-  }
-
-  /** Returns a disk of which some clusters compress well. */
-  private static PagedBytes source() {
-    PagedBytes bytes = new PagedBytes(1536 << 10);
-    for (int at = 0; at < 1 << 20; at += 4096) {
-      bytes.write(at, Images.bytes(at % 16384 == 0 ? 4096 : 300, at));
-    }
-    return bytes;
+  private FeatureImage create(String features, String options) {
+    FeatureImage created = FeatureImage.create(folder, features, options);
+    QemuImg.convert(file(FeatureImage.NAME), file("disk.raw"));
+    image = created.content();
+    return created;
   }
 
   @ParameterizedTest(name = "{0} {1}")
@@ -111,7 +68,8 @@ final class Qcow2RepairFeatureTest {
           encrypted            | cluster_size=4k,encrypt.format=aes
           """)
   void whatFollowsFromTheTablesIsMadeAnew(String features, String options) throws IOException {
-    create(features, options);
+    FeatureImage created = create(features, options);
+    GuestView before = created.view();
     for (RefcountDamage damage : RefcountDamage.values()) {
       if (damage == RefcountDamage.ALL_MAX && options.endsWith("refcount_bits=1")) {
         continue; // where everything is in use, that is right
@@ -122,21 +80,23 @@ final class Qcow2RepairFeatureTest {
         put(damaged, Qcow2Header.INCOMPATIBLE_FEATURES_AT, FeatureBits.DIRTY);
       }
       String said = damage + " of " + features + " " + options;
-      assertIsRepaired(damaged, said, RepairMode.ALL);
+      assertIsRepaired(created.with(damaged), before, said, RepairMode.ALL);
       if ((damage.ordinal() + options.length()) % 3 == 0) { // each image and each damage twice
         assertQemuAgrees(said);
       }
     }
   }
 
-  private void assertIsRepaired(PagedBytes damaged, String said, RepairMode mode)
-      throws IOException {
-    assertThat(CheckRun.of(damaged).result().isClean()).as(said).isFalse();
+  private void assertIsRepaired(
+      FeatureImage damaged, GuestView before, String said, RepairMode mode) throws IOException {
+    assertThat(CheckRun.of(damaged.content()).result().isClean()).as(said).isFalse();
 
-    RepairRun run = RepairRun.of(damaged, mode);
+    RepairRun run = RepairRun.of(damaged.content(), mode);
 
     assertThat(run.result().isClean()).as(said + ": " + run).isTrue();
-    assertIsAsBefore(run.content(), said);
+    FeatureImage repaired = damaged.with(run.content());
+    before.assertIsKeptIn(repaired.view(), said);
+    assertIsAsBefore(repaired, said);
   }
 
   private void assertQemuAgrees(String said) {
@@ -144,13 +104,13 @@ final class Qcow2RepairFeatureTest {
     QemuImg.requireSame(file("repaired.qcow2"), file("disk.raw"), said);
   }
 
-  private void assertIsAsBefore(PagedBytes now, String said) throws IOException {
+  private void assertIsAsBefore(FeatureImage repaired, String said) throws IOException {
+    PagedBytes now = repaired.content();
     Images.store(now, file("repaired.qcow2"));
-    if (before == null) {
-      assertQemuAgrees(said);
-    } else {
+    if (repaired.data() == null) {
       assertThat(Qcow2Checker.check(now)).as(said).matches(Qcow2Checker.Findings::isClean);
-      before.assertIsKeptIn(GuestView.of(now), said);
+    } else {
+      assertQemuAgrees(said);
     }
     assertThat(BitmapImages.stored(now)).as(said).isEqualTo(BitmapImages.stored(image));
     int snapshots = Qcow2Layout.parse(image).snapshotCount();
@@ -178,11 +138,11 @@ final class Qcow2RepairFeatureTest {
           encrypted            | cluster_size=64k,encrypt.format=luks,encrypt.iter-time=10
           """)
   void leaksAreGivenBack(String features, String options) throws IOException {
-    create(features, options);
+    FeatureImage created = create(features, options);
     PagedBytes damaged = image.copy();
     RefcountDamage.ALL_MAX.apply(damaged);
 
-    assertIsRepaired(damaged, features, RepairMode.LEAKS);
+    assertIsRepaired(created.with(damaged), created.view(), features, RepairMode.LEAKS);
     assertQemuAgrees(features);
   }
 

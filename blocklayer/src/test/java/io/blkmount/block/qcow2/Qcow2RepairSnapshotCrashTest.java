@@ -8,18 +8,15 @@ import io.blkmount.block.driver.RepairMode;
 import io.blkmount.block.error.BlockError;
 import io.blkmount.block.error.BlockException;
 import io.blkmount.block.testing.CrashInstance;
-import io.blkmount.block.testing.CrashStates;
-import io.blkmount.block.testing.FaultInstance;
 import io.blkmount.block.testing.Images;
 import io.blkmount.block.testing.MemoryChild;
 import io.blkmount.block.testing.MemoryInstance;
 import io.blkmount.block.testing.PagedBytes;
 import io.blkmount.block.testing.QemuImg;
+import io.blkmount.block.testing.StateJudge;
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -97,35 +94,14 @@ final class Qcow2RepairSnapshotCrashTest {
     PagedBytes image = image("cluster_size=4k,refcount_bits=8");
     Expected expected = Expected.of(image);
     work.damage(image);
-    long seed = System.nanoTime();
     CrashInstance host = new CrashInstance(image);
     assertThat(repair(new MemoryChild(host))).isTrue();
-    AtomicInteger states = new AtomicInteger();
 
-    CrashStates.replay(
-        host.log(),
-        new CrashStates.Judge() {
-          @Override
-          public void guest(Object mark) {}
+    int states =
+        StateJudge.judge(
+            host.log(), expected::judge, work + "", System.nanoTime(), STATES * Images.SCALE);
 
-          @Override
-          public void judge(PagedBytes state, CrashStates.Kind kind, int position) {
-            states.incrementAndGet();
-            judgeState(state, expected, work + " seed " + seed + ", " + kind + " at " + position);
-          }
-        },
-        seed,
-        STATES * Images.SCALE);
-
-    assertThat(states.get()).isPositive();
-  }
-
-  private static void judgeState(PagedBytes state, Expected expected, String said) {
-    try {
-      expected.judge(state, said);
-    } catch (IOException e) {
-      throw new UncheckedIOException(said, e);
-    }
+    assertThat(states).isPositive();
   }
 
   @ParameterizedTest
@@ -134,22 +110,10 @@ final class Qcow2RepairSnapshotCrashTest {
     PagedBytes damaged = image("cluster_size=4k,refcount_bits=64");
     Expected expected = Expected.of(damaged);
     work.damage(damaged);
-    for (FaultKind kind : FaultKind.values()) {
-      boolean tripped = true;
-      for (int n = 0; tripped; n++) {
-        MemoryInstance memory = MemoryInstance.file(damaged.copy(), 1);
-        FaultInstance host =
-            new FaultInstance(memory, FaultKind.CALLS, kind.error(), kind.halfWrites());
-        kind.arm(host, n);
-        try {
-          assertThat(repair(new MemoryChild(host))).isTrue();
-        } catch (BlockException failure) {
-          assertThat(failure.error()).isEqualTo(kind.error());
-        }
-        tripped = host.tripped();
-        expected.judge(memory.content(), work + ", " + kind + " at call " + n);
-      }
-    }
+
+    new FailureSweep(damaged, 1)
+        .run(
+            host -> assertThat(repair(new MemoryChild(host))).isTrue(), expected::judge, work + "");
   }
 
   @Test
