@@ -20,6 +20,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 
 /**
  * An image that QEMU made, and what is to change of it.
@@ -69,6 +70,26 @@ record AmendCase(String options, boolean isBacked, boolean hasSnapshot, String v
         new AmendCase("cluster_size=4k", false, false, other));
   }
 
+  /** Changes of where the guest's data is. */
+  static Stream<AmendCase> dataFiles() {
+    String data = ",data_file=" + ImageFiles.DATA_NAME;
+    String raw = data + ",data_file_raw=on";
+    return Stream.of(
+        new AmendCase("cluster_size=512" + raw, false, false, "data_file_raw=off"),
+        new AmendCase("cluster_size=1k" + data, false, false, "data_file=" + LONG_NAME),
+        new AmendCase("cluster_size=4k" + data, true, false, "data_file=,backing_file="),
+        new AmendCase(
+            "cluster_size=64k" + raw,
+            false,
+            false,
+            "data_file_raw=off,lazy_refcounts=on,data_file=" + LONG_NAME),
+        new AmendCase(
+            "cluster_size=512,refcount_bits=1" + data,
+            true,
+            false,
+            "refcount_bits=64,data_file=x"));
+  }
+
   int clusterSize() {
     String text =
         options.contains("cluster_size") ? options.replaceAll(".*size=(\\d+k?).*", "$1") : "64k";
@@ -114,7 +135,9 @@ record AmendCase(String options, boolean isBacked, boolean hasSnapshot, String v
     if (isBacked) {
       arguments.addAll(List.of("-b", BASE, "-F", "raw"));
     }
-    arguments.addAll(List.of("-o", options, file, length()));
+    String data = "data_file=" + folder.resolve(ImageFiles.DATA_NAME);
+    String placed = options.replace("data_file=" + ImageFiles.DATA_NAME, data);
+    arguments.addAll(List.of("-o", placed, file, length()));
     QemuImg.img(arguments.toArray());
     fill(file);
     return file;
@@ -142,9 +165,18 @@ record AmendCase(String options, boolean isBacked, boolean hasSnapshot, String v
     return command + ' ' + cluster * clusterSize() + ' ' + count * clusterSize();
   }
 
+  /** Returns the external data file that was created in a folder, or null. */
+  @Nullable PagedBytes data(Path folder) {
+    boolean isSplit = options.contains("data_file");
+    return isSplit ? Images.load(folder.resolve(ImageFiles.DATA_NAME)) : null;
+  }
+
   /** Returns what a guest sees of the disk and of its snapshot. */
   static List<ByteBuffer> guest(PagedBytes image, PagedBytes backing) throws IOException {
-    Qcow2Reader reader = new Qcow2Reader(image, backing::read);
+    return guest(new Qcow2Reader(image, backing::read));
+  }
+
+  static List<ByteBuffer> guest(Qcow2Reader reader) throws IOException {
     List<ByteBuffer> all = new ArrayList<>(List.of(read(reader)));
     if (reader.layout().snapshotCount() > 0) {
       all.add(read(reader.firstSnapshot()));
@@ -176,7 +208,8 @@ record AmendCase(String options, boolean isBacked, boolean hasSnapshot, String v
             "v" + header.version(),
             "bits " + header.refcountBits(),
             "lazy " + header.compatibleFeatures(),
-            "backing " + first.backingName() + ' ' + first.extensions().backingFormat()));
+            "backing " + first.backingName() + ' ' + first.extensions().backingFormat(),
+            "data " + first.extensions().dataFileName() + ' ' + header.autoclearFeatures()));
   }
 
   /** Returns what qemu-img says of an image, but for how much of it is where. */

@@ -7,12 +7,14 @@ import io.blkmount.block.testing.CrashInstance;
 import io.blkmount.block.testing.Images;
 import io.blkmount.block.testing.MemoryInstance;
 import io.blkmount.block.testing.PagedBytes;
+import io.blkmount.block.testing.Qcow2Reader;
 import io.blkmount.block.testing.StateJudge;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -24,33 +26,51 @@ final class Qcow2AmendCrashTest {
   @TempDir private Path folder;
 
   static Stream<AmendCase> cases() {
-    return Stream.concat(AmendCase.all(), AmendCase.backings());
+    return Stream.of(AmendCase.all(), AmendCase.backings(), AmendCase.dataFiles())
+        .flatMap(each -> each);
   }
 
-  /** What a state has to be. */
+  /**
+   * What a state has to be.
+   *
+   * @param data file with the guest's data, or null if that is in the image
+   */
   private record Expected(
-      AmendCase one, PagedBytes backing, List<ByteBuffer> guest, String before, String after) {
-    static Expected of(AmendCase one, PagedBytes image) throws IOException {
+      AmendCase one,
+      @Nullable PagedBytes data,
+      List<ByteBuffer> guest,
+      String before,
+      String after) {
+    static Expected of(AmendCase one, PagedBytes image, Path folder) throws IOException {
       MemoryInstance host = MemoryInstance.file(image.copy(), 1);
       one.amend(host);
-      PagedBytes backing = one.backing();
+      PagedBytes data = one.data(folder);
       return new Expected(
           one,
-          backing,
-          AmendCase.guest(image, backing),
+          data,
+          guest(one, image, data),
           AmendCase.properties(image),
           AmendCase.properties(host.content()));
     }
 
+    private static List<ByteBuffer> guest(
+        AmendCase one, PagedBytes image, @Nullable PagedBytes data) throws IOException {
+      PagedBytes guestData = data == null ? image : data;
+      return AmendCase.guest(new Qcow2Reader(image, guestData, one.backing()::read));
+    }
+
     void require(PagedBytes state, String said) throws IOException {
-      AmendCase.requireSound(state, said);
-      assertThat(AmendCase.guest(state, backing)).as(said).isEqualTo(guest);
+      requireSame(state, said);
       assertThat(AmendCase.properties(state)).as(said).isIn(before, after);
       MemoryInstance host = MemoryInstance.file(state, 1);
       one.amend(host);
-      AmendCase.requireSound(host.content(), said + ", again");
-      assertThat(AmendCase.guest(host.content(), backing)).as(said + ", again").isEqualTo(guest);
+      requireSame(host.content(), said + ", again");
       assertThat(AmendCase.properties(host.content())).as(said).isEqualTo(after);
+    }
+
+    private void requireSame(PagedBytes image, String said) throws IOException {
+      AmendCase.requireSound(image, said);
+      assertThat(guest(one, image, data)).as(said).isEqualTo(guest);
     }
   }
 
@@ -58,7 +78,7 @@ final class Qcow2AmendCrashTest {
   @MethodSource("cases")
   void aPowerCutLeavesTheOldImageOrTheNewOne(AmendCase one) throws IOException {
     PagedBytes image = Images.load(one.create(folder));
-    Expected expected = Expected.of(one, image);
+    Expected expected = Expected.of(one, image, folder);
     CrashInstance host = new CrashInstance(image);
     one.amend(host);
     assertThat(expected.before).isNotEqualTo(expected.after);
@@ -74,7 +94,7 @@ final class Qcow2AmendCrashTest {
   @MethodSource("cases")
   void aFailureLeavesTheOldImageOrTheNewOne(AmendCase one) throws IOException {
     PagedBytes image = Images.load(one.create(folder));
-    Expected expected = Expected.of(one, image);
+    Expected expected = Expected.of(one, image, folder);
     int step = Math.max(1, (one.clusterSize() == 512 ? 31 : 11) / Images.SCALE);
 
     new FailureSweep(image, step).run(one::amend, expected::require, one + "");

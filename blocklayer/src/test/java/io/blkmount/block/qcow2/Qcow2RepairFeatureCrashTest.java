@@ -86,7 +86,7 @@ final class Qcow2RepairFeatureCrashTest {
       delimiter = '|',
       textBlock =
           """
-          encrypted            | cluster_size=4k,encrypt.format=luks,encrypt.iter-time=10
+          encrypted            | cluster_size=4k,encrypt.format=luks,encrypt.iter-time=1
           encrypted            | cluster_size=512,refcount_bits=8,encrypt.format=aes
           compressed           | cluster_size=4k,refcount_bits=64
           compressed snapshot  | cluster_size=4k,compression_type=zstd
