@@ -8,6 +8,7 @@ import java.util.List;
 import java.util.SplittableRandom;
 import java.util.function.IntPredicate;
 import java.util.function.LongPredicate;
+import java.util.stream.IntStream;
 
 /**
  * What happened to a host file, and when each change became durable. The methods that return
@@ -100,6 +101,14 @@ public final class CrashLog {
 
   boolean isDurable(int event, int flush) {
     return durableAt[event] <= flush;
+  }
+
+  /** Returns how many changes become durable with a flush; one that does nothing settles none. */
+  long settledBy(int flush) {
+    return IntStream.range(0, flush)
+        .filter(event -> durableAt[event] == flush && !(events.get(event) instanceof Mark))
+        .filter(event -> !(events.get(event) instanceof Flush))
+        .count();
   }
 
   /** Returns how many flushes there are. */

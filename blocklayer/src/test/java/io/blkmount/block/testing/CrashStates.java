@@ -85,10 +85,11 @@ public final class CrashStates {
   private static long candidates(CrashLog log) {
     long candidates = 0;
     long pending = 0;
-    for (Event event : log.events()) {
+    for (int position = 0; position < log.events().size(); position++) {
+      Event event = log.events().get(position);
       if (event instanceof Flush) {
         candidates += 4 * pending + 3;
-        pending = 0;
+        pending -= log.settledBy(position);
       } else if (event instanceof Mark) {
         candidates++;
       } else {

@@ -7,6 +7,8 @@ import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.Arrays;
+import java.util.HashMap;
+import java.util.Map;
 import java.util.zip.DataFormatException;
 import java.util.zip.Inflater;
 
@@ -27,6 +29,9 @@ public final class Qcow2Reader {
   private final Qcow2Layout layout;
   private final Backing backing;
   private final ImageDecryption decryption;
+
+  /** By their entries: who reads sector by sector wants each of them many times. */
+  private final Map<Long, byte[]> inflated = new HashMap<>();
 
   /**
    * Opens an image; with {@link TestKey} if it is encrypted.
@@ -110,7 +115,7 @@ public final class Qcow2Reader {
     long entry = l2Offset == 0 ? 0 : image.getLong(at);
     long inCluster = offset & (layout.clusterSize() - 1);
     if ((entry & 1L << 62) != 0) {
-      target.put(inflate(entry), (int) inCluster, target.remaining());
+      target.put(inflated(entry), (int) inCluster, target.remaining());
       return;
     }
     boolean[] zeroAndData = zeroAndData(entry, l2Offset == 0 ? 0 : image.getLong(at + 8), offset);
@@ -130,6 +135,15 @@ public final class Qcow2Reader {
     }
     long sub = (offset & (layout.clusterSize() - 1)) / (layout.clusterSize() / 32);
     return new boolean[] {(bitmap >>> 32 + sub & 1) != 0, (bitmap >>> sub & 1) != 0};
+  }
+
+  private byte[] inflated(long entry) throws IOException {
+    byte[] cluster = inflated.get(entry);
+    if (cluster == null) {
+      cluster = inflate(entry);
+      inflated.put(entry, cluster);
+    }
+    return cluster;
   }
 
   private byte[] inflate(long entry) throws IOException {
