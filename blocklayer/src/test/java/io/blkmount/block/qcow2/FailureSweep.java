@@ -15,46 +15,61 @@ import java.io.IOException;
  * Does the same to a file again and again, of which the host fails another call each time.
  *
  * @param start what is in the file
- * @param step 1 to fail every call, more to pass some over
+ * @param attempts about how many, spread over all calls; the last calls, which switch to what was
+ *     written before, are all failed in any case
  */
-record FailureSweep(PagedBytes start, int step) {
+record FailureSweep(PagedBytes start, int attempts) {
+  /** Fails every call. */
+  static final int ALL = Integer.MAX_VALUE;
+
+  private static final int LAST_CALLS = 4;
+
   /** What is done to the file. */
   interface Operation {
     void run(DriverInstance host) throws IOException;
   }
 
   /**
-   * Runs the operation until no call of it is left to fail.
+   * Runs the operation with one failure after the other.
    *
-   * @param check of what each failure, and the last run without one, left
+   * @param check of what each failure left
    */
   void run(Operation operation, Check check, String context) throws IOException {
+    int calls = callsOf(operation);
+    int step = Math.max(1, calls / attempts);
     for (FaultKind kind : FaultKind.values()) {
-      boolean tripped = true;
-      for (int n = 0; tripped; n += step) {
+      for (int n = 0; n < calls; n += n < calls - LAST_CALLS ? step : 1) {
         String said = context + ", " + kind + " at host call " + n;
         MemoryInstance memory = MemoryInstance.file(start.copy(), 1);
-        tripped = attempt(memory, operation, kind, n, said);
+        attempt(memory, operation, kind, n, said);
         check.require(memory.content(), said);
       }
     }
   }
 
-  /** Fails the n-th host call; returns whether there was one. */
-  private static boolean attempt(
+  private int callsOf(Operation operation) throws IOException {
+    FaultInstance host = host(MemoryInstance.file(start.copy(), 1), FaultKind.ONE_CALL);
+    operation.run(host);
+    assertThat(host.calls()).as("calls that can fail").isPositive();
+    return host.calls();
+  }
+
+  private static FaultInstance host(MemoryInstance memory, FaultKind kind) {
+    return new FaultInstance(memory, FaultKind.CALLS, kind.error(), kind.halfWrites());
+  }
+
+  private static void attempt(
       MemoryInstance memory, Operation operation, FaultKind kind, int n, String said)
       throws IOException {
-    FaultInstance host =
-        new FaultInstance(memory, FaultKind.CALLS, kind.error(), kind.halfWrites());
+    FaultInstance host = host(memory, kind);
     kind.arm(host, n);
     try {
       operation.run(host);
     } catch (BlockException failure) {
-      assertThat(host.tripped()).as(said + ": " + failure).isTrue();
       assertThat(failure.error()).as(said + ": " + failure).isEqualTo(kind.error());
     } catch (HeaderFields.UndecidedException failure) {
       assertThat(kind).as(said + ": " + failure).isEqualTo(FaultKind.FULL_DISK);
     }
-    return host.tripped();
+    assertThat(host.tripped()).as(said).isTrue();
   }
 }

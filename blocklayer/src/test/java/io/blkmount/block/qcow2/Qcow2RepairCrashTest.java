@@ -131,7 +131,7 @@ final class Qcow2RepairCrashTest {
     PagedBytes damaged = wrongEverywhere(anew);
     GuestView before = GuestView.of(damaged);
 
-    new FailureSweep(damaged, 1)
+    new FailureSweep(damaged, FailureSweep.ALL)
         .run(
             host -> repair(new MemoryChild(host)),
             (left, said) -> {

@@ -25,6 +25,7 @@ import org.junit.jupiter.params.provider.CsvSource;
  */
 final class Qcow2RepairFeatureCrashTest {
   private static final int STATES = CrashFloor.REPAIR_OF_FEATURES.statesOfARun();
+  private static final int ATTEMPTS = 6;
 
   @TempDir private Path folder;
 
@@ -103,8 +104,8 @@ final class Qcow2RepairFeatureCrashTest {
       damage.apply(damaged);
       String context = damage + " of " + image;
       states += crash(damaged, expected, context);
-      int step = Math.max(1, 23 / Images.SCALE);
-      new FailureSweep(damaged, step).run(host -> repair(host), expected::require, context);
+      new FailureSweep(damaged, ATTEMPTS * Images.SCALE)
+          .run(host -> repair(host), expected::require, context);
     }
     CrashFloor.REPAIR_OF_FEATURES.require(states);
   }

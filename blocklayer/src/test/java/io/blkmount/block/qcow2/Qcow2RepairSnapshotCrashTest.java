@@ -111,7 +111,7 @@ final class Qcow2RepairSnapshotCrashTest {
     Expected expected = Expected.of(damaged);
     work.damage(damaged);
 
-    new FailureSweep(damaged, 1)
+    new FailureSweep(damaged, FailureSweep.ALL)
         .run(
             host -> assertThat(repair(new MemoryChild(host))).isTrue(), expected::judge, work + "");
   }

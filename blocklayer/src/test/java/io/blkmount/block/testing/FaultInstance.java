@@ -109,6 +109,11 @@ public final class FaultInstance extends ForwardingInstance {
     return tripped;
   }
 
+  /** Returns how many calls there were since it was last armed. */
+  public int calls() {
+    return calls.get();
+  }
+
   @Override
   public void write(long offset, ByteBuffer source, WriteFlags flags) throws IOException {
     Call call = new Call(Kind.WRITE, offset, source.remaining(), flags);
