@@ -53,13 +53,11 @@ final class AmendedHeader {
           "compat=0.10 has none, compat=1.1 is needed");
     }
     long autoclear = autoclear();
-    return header.withFeatures(
-        version,
-        version < 3 ? 0 : header.incompatibleFeatures(),
-        version < 3 ? 0 : compatible(),
-        version < 3 ? 0 : autoclear,
-        refcountOrder(),
-        headerLength());
+    HeaderBuilder next =
+        HeaderBuilder.from(header).version(version, headerLength()).refcountOrder(refcountOrder());
+    return version < 3
+        ? next.features(0, 0, 0).build()
+        : next.features(header.incompatibleFeatures(), compatible(), autoclear).build();
   }
 
   private int headerLength() {

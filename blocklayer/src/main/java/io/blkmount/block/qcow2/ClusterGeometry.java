@@ -104,7 +104,19 @@ record ClusterGeometry(int clusterBits, int entryShift, int sliceSize) {
 
   /** Returns how many L1 entries a disk of {@code length} bytes needs. */
   long l1EntriesFor(long length) {
-    return length == 0 ? 0 : ((length - 1) >>> (clusterBits + clusterBits - entryShift)) + 1;
+    return l1EntriesFor(length, clusterBits, hasSubclusters());
+  }
+
+  /**
+   * Returns how many L1 entries map a disk.
+   *
+   * @param length of the disk in bytes, not negative
+   * @param clusterBits of the image
+   * @param extendedL2 whether L2 entries have 16 bytes instead of 8
+   */
+  static long l1EntriesFor(long length, int clusterBits, boolean extendedL2) {
+    int spanBits = 2 * clusterBits - (extendedL2 ? EXTENDED_SHIFT : ENTRY_SHIFT);
+    return length == 0 ? 0 : ((length - 1) >> spanBits) + 1;
   }
 
   int l2Index(long guestOffset) {

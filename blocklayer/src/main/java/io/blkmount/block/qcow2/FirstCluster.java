@@ -7,6 +7,7 @@ import io.blkmount.block.driver.BlockIo;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.util.Arrays;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
@@ -39,13 +40,37 @@ record FirstCluster(
     ByteBuffer bytes = start(file, header.clusterSize());
     HeaderExtensions extensions = HeaderExtensions.parse(imageName, header, bytes);
     FeatureBits.requireKnown(imageName, header, extensions);
-    return new FirstCluster(header, extensions, header.backingName(bytes), bytes);
+    return new FirstCluster(header, extensions, backingName(header, bytes), bytes);
   }
 
   private static ByteBuffer start(BlockIo file, int length) throws IOException {
     ByteBuffer start = BouncePool.allocate(length);
     file.read(0, start);
     return start.flip();
+  }
+
+  /**
+   * Returns the backing file's name as the image spells it, decoded by {@code HostName}, or null.
+   *
+   * @param bytes of the whole cluster, from position to limit
+   */
+  static @Nullable String backingName(Qcow2Header header, ByteBuffer bytes) {
+    if (!header.hasBackingName()) {
+      return null;
+    }
+    byte[] name = new byte[header.backingNameLength()];
+    bytes.slice().position((int) header.backingNameOffset()).get(name);
+    String text = HostName.decode(Arrays.copyOf(name, untilNul(name)));
+    return text.isEmpty() ? null : text;
+  }
+
+  /** Some writers close names with a NUL, which the host could not open. */
+  private static int untilNul(byte[] name) {
+    int length = 0;
+    while (length < name.length && name[length] != 0) {
+      length++;
+    }
+    return length;
   }
 
   /** Returns whether somebody else's fields, behind those that are known, say something. */

@@ -28,8 +28,6 @@ import static io.blkmount.block.qcow2.Qcow2Header.V2_REFCOUNT_ORDER;
 import static io.blkmount.block.qcow2.Qcow2Header.V3_LENGTH;
 import static io.blkmount.block.qcow2.Qcow2Header.V3_MIN_LENGTH;
 import static io.blkmount.block.qcow2.Qcow2Header.VERSION_AT;
-import static io.blkmount.block.qcow2.Qcow2Header.l1EntriesFor;
-import static io.blkmount.block.qcow2.Qcow2Header.notAnImage;
 
 import io.blkmount.block.error.BlockError;
 import io.blkmount.block.error.BlockException;
@@ -68,8 +66,14 @@ final class HeaderReader {
     int version = readVersion();
     int clusterBits =
         rules.range("cluster_bits", uint32(CLUSTER_BITS_AT), MIN_CLUSTER_BITS, MAX_CLUSTER_BITS);
-    int headerLength = version == 2 ? V2_LENGTH : readHeaderLength(1 << clusterBits);
-    Qcow2Header header = version == 2 ? readV2(clusterBits) : readV3(clusterBits, headerLength);
+    HeaderBuilder fields = new HeaderBuilder().clusterBits(clusterBits);
+    if (version == 2) {
+      fields.version(2, V2_LENGTH).refcountOrder(V2_REFCOUNT_ORDER);
+    } else {
+      readVersion3(fields, readHeaderLength(1 << clusterBits));
+    }
+    readBoth(fields, 1 << clusterBits);
+    Qcow2Header header = fields.build();
     checkBackingName(header);
     checkL1Covers(header);
     checkCompression(header);
@@ -78,8 +82,7 @@ final class HeaderReader {
 
   private int readVersion() throws BlockException {
     if (bytes.limit() < VERSION_AT || bytes.getInt(0) != MAGIC) {
-      throw notAnImage(
-          rules, bytes.limit() == 0 ? "the file is empty" : "no qcow2 magic at offset 0");
+      throw notAnImage(bytes.limit() == 0 ? "the file is empty" : "no qcow2 magic at offset 0");
     }
     requireBytes(V2_LENGTH);
     long version = uint32(VERSION_AT);
@@ -103,60 +106,43 @@ final class HeaderReader {
   private void requireBytes(int count) throws BlockException {
     if (bytes.limit() < count) {
       throw notAnImage(
-          rules, "truncated header: the file has " + bytes.limit() + " of " + count + " bytes");
+          "truncated header: the file has " + bytes.limit() + " of " + count + " bytes");
     }
   }
 
-  private Qcow2Header readV2(int clusterBits) throws IOException {
-    return read(2, clusterBits, 0, 0, 0, V2_REFCOUNT_ORDER, V2_LENGTH, COMPRESSION_ZLIB);
+  private BlockException notAnImage(String problem) {
+    return new BlockException(BlockError.INVALID, rules.message("not a qcow2 image: " + problem));
   }
 
-  private Qcow2Header readV3(int clusterBits, int headerLength) throws IOException {
-    int refcountOrder =
-        rules.range("refcount_order", uint32(REFCOUNT_ORDER_AT), 0, MAX_REFCOUNT_ORDER);
-    int compressionType =
-        headerLength > COMPRESSION_TYPE_AT ? bytes.get(COMPRESSION_TYPE_AT) & 0xff : 0;
-    return read(
-        3,
-        clusterBits,
+  /** Reads what only version 3 has. */
+  private void readVersion3(HeaderBuilder fields, int headerLength) throws IOException {
+    fields.version(3, headerLength);
+    fields.refcountOrder(
+        rules.range("refcount_order", uint32(REFCOUNT_ORDER_AT), 0, MAX_REFCOUNT_ORDER));
+    fields.features(
         bytes.getLong(INCOMPATIBLE_FEATURES_AT),
         bytes.getLong(COMPATIBLE_FEATURES_AT),
-        bytes.getLong(AUTOCLEAR_FEATURES_AT),
-        refcountOrder,
-        headerLength,
-        compressionType);
+        bytes.getLong(AUTOCLEAR_FEATURES_AT));
+    if (headerLength > COMPRESSION_TYPE_AT) {
+      fields.compressionType(bytes.get(COMPRESSION_TYPE_AT) & 0xff);
+    }
   }
 
-  private Qcow2Header read(
-      int version,
-      int clusterBits,
-      long incompatible,
-      long compatible,
-      long autoclear,
-      int refcountOrder,
-      int headerLength,
-      int compressionType)
-      throws IOException {
-    int clusterSize = 1 << clusterBits;
-    return new Qcow2Header(
-        version,
-        bytes.getLong(BACKING_NAME_OFFSET_AT),
-        readBackingNameLength(),
-        clusterBits,
-        readLength(),
-        rules.range("crypt_method", uint32(CRYPT_METHOD_AT), CRYPT_NONE, CRYPT_LUKS),
+  /** Reads what both versions have. */
+  private void readBoth(HeaderBuilder fields, int clusterSize) throws IOException {
+    fields.backingName(bytes.getLong(BACKING_NAME_OFFSET_AT), readBackingNameLength());
+    fields.length(readLength());
+    fields.cryptMethod(
+        rules.range("crypt_method", uint32(CRYPT_METHOD_AT), CRYPT_NONE, CRYPT_LUKS));
+    fields.l1Table(
         rules.range("l1_size", uint32(L1_ENTRY_COUNT_AT), 0, MAX_L1_ENTRIES),
-        offset("l1_table_offset", L1_TABLE_OFFSET_AT, clusterSize),
+        offset("l1_table_offset", L1_TABLE_OFFSET_AT, clusterSize));
+    fields.refcountTable(
         offset("refcount_table_offset", REFCOUNT_TABLE_OFFSET_AT, clusterSize),
-        readRefcountTableClusters(clusterSize),
+        readRefcountTableClusters(clusterSize));
+    fields.snapshots(
         rules.range("nb_snapshots", uint32(SNAPSHOT_COUNT_AT), 0, MAX_SNAPSHOTS),
-        offset("snapshots_offset", SNAPSHOT_TABLE_OFFSET_AT, clusterSize),
-        incompatible,
-        compatible,
-        autoclear,
-        refcountOrder,
-        headerLength,
-        compressionType);
+        offset("snapshots_offset", SNAPSHOT_TABLE_OFFSET_AT, clusterSize));
   }
 
   /** The length means nothing without an offset; old writers left anything there. */
@@ -212,7 +198,7 @@ final class HeaderReader {
         !extendedL2 || header.clusterBits() >= MIN_EXTENDED_L2_CLUSTER_BITS,
         "cluster_bits",
         header.clusterBits() + " is below 14, too small for extended L2 entries");
-    long needed = l1EntriesFor(header.length(), header.clusterBits(), extendedL2);
+    long needed = ClusterGeometry.l1EntriesFor(header.length(), header.clusterBits(), extendedL2);
     rules.require(
         header.l1EntryCount() >= needed,
         "l1_size",

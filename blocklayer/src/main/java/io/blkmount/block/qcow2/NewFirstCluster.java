@@ -73,27 +73,30 @@ final class NewFirstCluster {
 
   private Qcow2Header header() {
     boolean isZlib = shape.compressionType() == Qcow2Header.COMPRESSION_ZLIB;
-    return new Qcow2Header(
-        shape.version(),
-        backingName == null ? 0 : headerLength() + extensions.encodedLength(),
-        backingName == null ? 0 : backingName.length,
-        shape.clusterBits(),
-        length,
-        shape.encryption().method(),
-        (int) Qcow2Header.l1EntriesFor(length, shape.clusterBits(), shape.extendedL2()),
-        layout.l1TableOffset(),
-        layout.refcountTableOffset(),
-        layout.refcountTableClusters(),
-        0,
-        0,
-        (isZlib ? 0 : FeatureBits.COMPRESSION_TYPE)
-            | (shape.extendedL2() ? FeatureBits.EXTENDED_L2 : 0)
-            | (shape.dataFile() == null ? 0 : FeatureBits.EXTERNAL_DATA_FILE),
-        shape.lazyRefcounts() ? FeatureBits.LAZY_REFCOUNTS : 0,
-        shape.rawData() ? FeatureBits.RAW_EXTERNAL_DATA : 0,
-        shape.refcountOrder(),
-        headerLength(),
-        shape.compressionType());
+    HeaderBuilder header =
+        new HeaderBuilder()
+            .version(shape.version(), headerLength())
+            .clusterBits(shape.clusterBits())
+            .length(length)
+            .cryptMethod(shape.encryption().method())
+            .l1Table(l1EntryCount(), layout.l1TableOffset())
+            .refcountTable(layout.refcountTableOffset(), layout.refcountTableClusters())
+            .features(
+                (isZlib ? 0 : FeatureBits.COMPRESSION_TYPE)
+                    | (shape.extendedL2() ? FeatureBits.EXTENDED_L2 : 0)
+                    | (shape.dataFile() == null ? 0 : FeatureBits.EXTERNAL_DATA_FILE),
+                shape.lazyRefcounts() ? FeatureBits.LAZY_REFCOUNTS : 0,
+                shape.rawData() ? FeatureBits.RAW_EXTERNAL_DATA : 0)
+            .refcountOrder(shape.refcountOrder())
+            .compressionType(shape.compressionType());
+    if (backingName != null) {
+      header.backingName(headerLength() + extensions.encodedLength(), backingName.length);
+    }
+    return header.build();
+  }
+
+  private int l1EntryCount() {
+    return (int) ClusterGeometry.l1EntriesFor(length, shape.clusterBits(), shape.extendedL2());
   }
 
   private byte @Nullable [] backingName(@Nullable BackingReference backing) throws BlockException {

@@ -130,7 +130,7 @@ final class Qcow2Creator {
     boolean fits = bytes <= Long.MAX_VALUE - SECTOR;
     long rounded = fits ? Alignment.up(bytes, SECTOR) : bytes;
     if (!fits
-        || Qcow2Header.l1EntriesFor(rounded, shape.clusterBits(), shape.extendedL2()) > maxL1) {
+        || ClusterGeometry.l1EntriesFor(rounded, shape.clusterBits(), shape.extendedL2()) > maxL1) {
       long limit = maxL1 << (2 * shape.clusterBits() - (shape.extendedL2() ? 4 : 3));
       throw fault(
           BlockError.TOO_BIG,
@@ -142,7 +142,7 @@ final class Qcow2Creator {
   }
 
   private int l1EntryCount() {
-    return (int) Qcow2Header.l1EntriesFor(length, shape.clusterBits(), shape.extendedL2());
+    return (int) ClusterGeometry.l1EntriesFor(length, shape.clusterBits(), shape.extendedL2());
   }
 
   private void requireSpace() throws IOException {

@@ -1,14 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.blkmount.block.qcow2;
 
-import io.blkmount.block.bytes.HostName;
-import io.blkmount.block.error.BlockError;
 import io.blkmount.block.error.BlockException;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
-import java.util.Arrays;
-import org.jspecify.annotations.Nullable;
 
 /**
  * The fixed header at the start of every image, big endian.
@@ -152,25 +148,10 @@ record Qcow2Header(
    * @param otherLength of the disk in bytes
    */
   Qcow2Header withDisk(long otherL1TableOffset, int otherL1EntryCount, long otherLength) {
-    return new Qcow2Header(
-        version,
-        backingNameOffset,
-        backingNameLength,
-        clusterBits,
-        otherLength,
-        cryptMethod,
-        otherL1EntryCount,
-        otherL1TableOffset,
-        refcountTableOffset,
-        refcountTableClusters,
-        snapshotCount,
-        snapshotTableOffset,
-        incompatibleFeatures,
-        compatibleFeatures,
-        autoclearFeatures,
-        refcountOrder,
-        headerLength,
-        compressionType);
+    return HeaderBuilder.from(this)
+        .l1Table(otherL1EntryCount, otherL1TableOffset)
+        .length(otherLength)
+        .build();
   }
 
   /**
@@ -185,18 +166,7 @@ record Qcow2Header(
 
   /** Returns this header with another refcount table, of whole clusters. */
   Qcow2Header withRefcountTable(RootTable table) {
-    return with(
-        table.hostOffset(), table.byteCount() >> clusterBits, snapshotCount, snapshotTableOffset);
-  }
-
-  /**
-   * Returns this header with other snapshots.
-   *
-   * @param count how many
-   * @param tableOffset host offset in bytes
-   */
-  Qcow2Header withSnapshots(int count, long tableOffset) {
-    return with(refcountTableOffset, refcountTableClusters, count, tableOffset);
+    return withRefcountTable(table.hostOffset(), table.byteCount() >> clusterBits);
   }
 
   /**
@@ -206,7 +176,17 @@ record Qcow2Header(
    * @param tableClusters length of the table
    */
   Qcow2Header withRefcountTable(long tableOffset, int tableClusters) {
-    return with(tableOffset, tableClusters, snapshotCount, snapshotTableOffset);
+    return HeaderBuilder.from(this).refcountTable(tableOffset, tableClusters).build();
+  }
+
+  /**
+   * Returns this header with other snapshots.
+   *
+   * @param count how many
+   * @param tableOffset host offset in bytes
+   */
+  Qcow2Header withSnapshots(int count, long tableOffset) {
+    return HeaderBuilder.from(this).snapshots(count, tableOffset).build();
   }
 
   /**
@@ -216,80 +196,7 @@ record Qcow2Header(
    * @param nameLength in bytes
    */
   Qcow2Header withBackingName(long offset, int nameLength) {
-    return new Qcow2Header(
-        version,
-        offset,
-        nameLength,
-        clusterBits,
-        length,
-        cryptMethod,
-        l1EntryCount,
-        l1TableOffset,
-        refcountTableOffset,
-        refcountTableClusters,
-        snapshotCount,
-        snapshotTableOffset,
-        incompatibleFeatures,
-        compatibleFeatures,
-        autoclearFeatures,
-        refcountOrder,
-        headerLength,
-        compressionType);
-  }
-
-  /** Returns this header as one of another version, with what only version 3 can say. */
-  Qcow2Header withFeatures(
-      int otherVersion,
-      long incompatible,
-      long compatible,
-      long autoclear,
-      int otherRefcountOrder,
-      int otherHeaderLength) {
-    return new Qcow2Header(
-        otherVersion,
-        backingNameOffset,
-        backingNameLength,
-        clusterBits,
-        length,
-        cryptMethod,
-        l1EntryCount,
-        l1TableOffset,
-        refcountTableOffset,
-        refcountTableClusters,
-        snapshotCount,
-        snapshotTableOffset,
-        incompatible,
-        compatible,
-        autoclear,
-        otherRefcountOrder,
-        otherHeaderLength,
-        compressionType);
-  }
-
-  private Qcow2Header with(
-      long otherRefcountTableOffset,
-      int otherRefcountTableClusters,
-      int otherSnapshotCount,
-      long otherSnapshotTableOffset) {
-    return new Qcow2Header(
-        version,
-        backingNameOffset,
-        backingNameLength,
-        clusterBits,
-        length,
-        cryptMethod,
-        l1EntryCount,
-        l1TableOffset,
-        otherRefcountTableOffset,
-        otherRefcountTableClusters,
-        otherSnapshotCount,
-        otherSnapshotTableOffset,
-        incompatibleFeatures,
-        compatibleFeatures,
-        autoclearFeatures,
-        refcountOrder,
-        headerLength,
-        compressionType);
+    return HeaderBuilder.from(this).backingName(offset, nameLength).build();
   }
 
   /** Returns the cluster size in bytes. */
@@ -319,45 +226,5 @@ record Qcow2Header(
   /** Returns where the extensions end at the latest, in bytes from the start of the file. */
   int extensionsEnd() {
     return backingNameOffset == 0 ? clusterSize() : (int) backingNameOffset;
-  }
-
-  /**
-   * Returns the backing file's name as the image spells it, decoded by {@code HostName}, or null.
-   *
-   * @param firstCluster of the file, from position to limit; zeros behind the end of the file
-   */
-  @Nullable String backingName(ByteBuffer firstCluster) {
-    if (!hasBackingName()) {
-      return null;
-    }
-    byte[] name = new byte[backingNameLength];
-    firstCluster.slice().position((int) backingNameOffset).get(name);
-    String text = HostName.decode(Arrays.copyOf(name, untilNul(name)));
-    return text.isEmpty() ? null : text;
-  }
-
-  /**
-   * Returns how many L1 entries map a disk.
-   *
-   * @param length of the disk in bytes, not negative
-   * @param clusterBits of the image
-   * @param extendedL2 whether L2 entries have 16 bytes instead of 8
-   */
-  static long l1EntriesFor(long length, int clusterBits, boolean extendedL2) {
-    int spanBits = 2 * clusterBits - (extendedL2 ? 4 : 3);
-    return length == 0 ? 0 : ((length - 1) >> spanBits) + 1;
-  }
-
-  /** Some writers close names with a NUL, which the host could not open. */
-  private static int untilNul(byte[] name) {
-    int length = 0;
-    while (length < name.length && name[length] != 0) {
-      length++;
-    }
-    return length;
-  }
-
-  static BlockException notAnImage(HeaderRules rules, String problem) {
-    return new BlockException(BlockError.INVALID, rules.message("not a qcow2 image: " + problem));
   }
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.blkmount.block.qcow2;
 
-import io.blkmount.block.bytes.BouncePool;
 import io.blkmount.block.crypto.IterationTimer;
 import io.blkmount.block.crypto.LuksKeyArea;
 import io.blkmount.block.driver.BlockIo;
@@ -9,13 +8,10 @@ import io.blkmount.block.error.BlockError;
 import io.blkmount.block.error.BlockException;
 import io.blkmount.block.qcow2.HeaderExtensions.CryptoPointer;
 import java.io.IOException;
-import java.nio.ByteBuffer;
 import java.util.List;
 
 /** The key slots of an image that is not open. Stands for {@code qcow2_co_amend()}. */
 final class Qcow2Keys {
-  private static final int HEADER_READ = 512;
-
   private final String imageName;
   private final LuksKeyArea area;
   private final IterationTimer timer;
@@ -33,24 +29,15 @@ final class Qcow2Keys {
    * @throws BlockException {@code NOT_SUPPORTED} if it has none
    */
   static Qcow2Keys of(String imageName, BlockIo file, IterationTimer timer) throws IOException {
-    Qcow2Header header = Qcow2Header.parse(imageName, readStart(file, HEADER_READ), file.length());
-    HeaderExtensions extensions =
-        HeaderExtensions.parse(imageName, header, readStart(file, header.clusterSize()));
-    FeatureBits.requireKnown(imageName, header, extensions);
-    CryptoPointer crypto = extensions.crypto();
+    FirstCluster first = FirstCluster.read(imageName, file);
+    CryptoPointer crypto = first.extensions().crypto();
     if (crypto == null) {
       throw new BlockException(
           BlockError.NOT_SUPPORTED,
           "image \"" + imageName + "\" has no key slots: it is not encrypted with LUKS");
     }
-    LuksKeyArea area = LuksKeyArea.open(imageName, CryptoArea.of(imageName, file, header, crypto));
-    return new Qcow2Keys(imageName, area, timer);
-  }
-
-  private static ByteBuffer readStart(BlockIo file, int length) throws IOException {
-    ByteBuffer start = BouncePool.allocate(length);
-    file.read(0, start);
-    return start.flip();
+    CryptoArea area = CryptoArea.of(imageName, file, first.header(), crypto);
+    return new Qcow2Keys(imageName, LuksKeyArea.open(imageName, area), timer);
   }
 
   List<Integer> active() {

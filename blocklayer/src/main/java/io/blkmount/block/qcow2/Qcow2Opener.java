@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.blkmount.block.qcow2;
 
-import io.blkmount.block.bytes.BouncePool;
 import io.blkmount.block.bytes.ByteRange;
 import io.blkmount.block.driver.BackingReference;
 import io.blkmount.block.driver.CheckResult;
@@ -14,7 +13,6 @@ import io.blkmount.block.qcow2.HeaderExtensions.CryptoPointer;
 import java.io.IOException;
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
-import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -23,9 +21,6 @@ import org.jspecify.annotations.Nullable;
  * Opens an image: header, extensions, what can be served, tables. Stands for {@code qcow2_open()}.
  */
 final class Qcow2Opener {
-  /** Enough for the fixed header of any version. */
-  private static final int HEADER_READ = 512;
-
   private static final Logger LOG = System.getLogger(Qcow2Opener.class.getName());
 
   private final DriverOptions options;
@@ -41,16 +36,15 @@ final class Qcow2Opener {
     options.requireAllTaken("qcow2");
     ChildOpener.Child file = children.open(ChildRole.FILE);
     String name = options.imageName();
-    Qcow2Header header = Qcow2Header.parse(name, readStart(file, HEADER_READ), file.length());
-    ByteBuffer firstCluster = readStart(file, header.clusterSize());
-    HeaderExtensions extensions = HeaderExtensions.parse(name, header, firstCluster);
-    FeatureBits.requireKnown(name, header, extensions);
+    FirstCluster first = FirstCluster.read(name, file);
+    Qcow2Header header = first.header();
+    HeaderExtensions extensions = first.extensions();
     own.requireFor(header);
     if (options.writable()) {
       requireWritable(header, own);
       if (header.hasIncompatible(FeatureBits.DIRTY)) {
         repairDirty(file);
-        header = Qcow2Header.parse(name, readStart(file, HEADER_READ), file.length());
+        header = FirstCluster.read(name, file).header();
       }
     }
     Qcow2Header shown = shown(file, header, own);
@@ -67,7 +61,7 @@ final class Qcow2Opener {
               metadata,
               Qcow2Parts.of(metadata, metadata.file().length()),
               new Corruption(options.imageName(), metadata, options.writable()),
-              backingReference(header, extensions, firstCluster),
+              backingReference(first),
               own.internalSnapshot() == null ? extensions.bitmaps() : null);
       start(image, own, clock);
       return image;
@@ -86,12 +80,6 @@ final class Qcow2Opener {
     if (own.cacheCleanSeconds() > 0) {
       image.cleanCaches(own.cacheCleanSeconds(), clock);
     }
-  }
-
-  private static ByteBuffer readStart(ChildOpener.Child file, int length) throws IOException {
-    ByteBuffer start = BouncePool.allocate(length);
-    file.read(0, start);
-    return start.flip();
   }
 
   private void requireWritable(Qcow2Header header, Qcow2Options own) throws BlockException {
@@ -206,9 +194,8 @@ final class Qcow2Opener {
     }
   }
 
-  private @Nullable BackingReference backingReference(
-      Qcow2Header header, HeaderExtensions extensions, ByteBuffer firstCluster) {
-    String name = header.backingName(firstCluster);
-    return name == null ? null : new BackingReference(name, extensions.backingFormat());
+  private static @Nullable BackingReference backingReference(FirstCluster first) {
+    String name = first.backingName();
+    return name == null ? null : new BackingReference(name, first.extensions().backingFormat());
   }
 }

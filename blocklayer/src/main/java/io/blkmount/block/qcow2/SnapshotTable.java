@@ -235,7 +235,7 @@ final class SnapshotTable {
     long length = snapshot.diskLength();
     length = length == SnapshotRecord.UNKNOWN ? header.length() : length;
     boolean extendedL2 = header.hasIncompatible(FeatureBits.EXTENDED_L2);
-    long needed = Qcow2Header.l1EntriesFor(length, header.clusterBits(), extendedL2);
+    long needed = ClusterGeometry.l1EntriesFor(length, header.clusterBits(), extendedL2);
     if (snapshot.l1EntryCount() < needed) {
       throw new CorruptImageException(
           HeaderRules.forFields(imageName)

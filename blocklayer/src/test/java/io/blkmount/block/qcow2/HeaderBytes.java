@@ -82,6 +82,6 @@ final class HeaderBytes {
     Qcow2Header header = Qcow2Header.parse(NAME, bytes(), 1 << 20);
     HeaderExtensions extensions = HeaderExtensions.parse(NAME, header, bytes());
     FeatureBits.requireKnown(NAME, header, extensions);
-    return new Parsed(header, extensions, header.backingName(bytes()));
+    return new Parsed(header, extensions, FirstCluster.backingName(header, bytes()));
   }
 }

@@ -147,7 +147,7 @@ final class Qcow2CreatorTest {
     ByteBuffer image = ByteBuffer.wrap(created(options).bytes(0, 65536));
     Qcow2Header header = Qcow2Header.parse("x", image, image.capacity());
 
-    assertThat(header.backingName(image)).isEqualTo(name);
+    assertThat(FirstCluster.backingName(header, image)).isEqualTo(name);
     assertThat(HeaderExtensions.parse("x", header, image).backingFormat()).isNull();
   }
 

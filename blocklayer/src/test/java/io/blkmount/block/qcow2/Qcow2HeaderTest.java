@@ -129,7 +129,7 @@ final class Qcow2HeaderTest {
     "9223372036854775807,9,false,281474976710656"
   })
   void countsL1Entries(long length, int clusterBits, boolean extendedL2, long entries) {
-    assertThat(Qcow2Header.l1EntriesFor(length, clusterBits, extendedL2)).isEqualTo(entries);
+    assertThat(ClusterGeometry.l1EntriesFor(length, clusterBits, extendedL2)).isEqualTo(entries);
   }
 
   private static HeaderBytes.Parsed assertRewritesTheSame(Path image) throws IOException {
