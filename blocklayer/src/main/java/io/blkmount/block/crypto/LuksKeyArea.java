@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.blkmount.block.crypto;
 
-import io.blkmount.block.bytes.Alignment;
 import io.blkmount.block.bytes.ByteRange;
 import io.blkmount.block.error.BlockError;
 import io.blkmount.block.error.BlockException;
@@ -10,7 +9,6 @@ import java.nio.ByteBuffer;
 import java.security.SecureRandom;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.UUID;
 
 /**
  * A LUKS header with its eight key slots: tries passphrases, adds and erases them. For one thread
@@ -20,16 +18,13 @@ import java.util.UUID;
  * record does: a crash leaves a slot that opens, or one that no passphrase opens.
  */
 public final class LuksKeyArea {
-  /** As elsewhere: the digest is made once for each slot that a passphrase is tried on. */
-  private static final long DIGEST_SHARE = 8;
-
   private final LuksRules rules;
   private final HeaderArea area;
   private final SecureRandom random = new SecureRandom();
   private final KeyMaterial keyMaterial;
   private LuksHeader header;
 
-  private LuksKeyArea(LuksRules rules, HeaderArea area, LuksHeader header) throws BlockException {
+  LuksKeyArea(LuksRules rules, HeaderArea area, LuksHeader header) throws BlockException {
     this.rules = rules;
     this.area = area;
     this.header = header;
@@ -61,72 +56,6 @@ public final class LuksKeyArea {
     area.read(0, start);
     LuksRules rules = new LuksRules(imageName);
     return new LuksKeyArea(rules, area, LuksHeader.parse(imageName, start.flip(), length));
-  }
-
-  /**
-   * Returns how many bytes {@link #create} needs, key material included.
-   *
-   * @param options of the header
-   */
-  public static long lengthFor(LuksOptions options) {
-    return LuksHeader.areaLength(options.cipher().keyLength());
-  }
-
-  /**
-   * Writes a new header without any passphrase; the first {@link #add} must follow.
-   *
-   * @param imageName for messages
-   * @param area of at least {@link #lengthFor} bytes
-   * @param options how
-   * @param masterKey of the cipher's key length, made at random; stays the caller's
-   * @param timer of this machine
-   * @throws BlockException {@code NOT_SUPPORTED} for a key whose material ends inside a sector
-   * @throws IOException if the area cannot be written
-   */
-  public static LuksKeyArea create(
-      String imageName,
-      HeaderArea area,
-      LuksOptions options,
-      SecretBytes masterKey,
-      IterationTimer timer)
-      throws IOException {
-    requireCreatable(imageName, options);
-    LuksRules rules = new LuksRules(imageName);
-    FixedBytes salt = FixedBytes.random(LuksHeader.SALT_LENGTH, new SecureRandom());
-    int iterations =
-        timer.iterationsFor(
-            options.hash(), LuksHeader.DIGEST_LENGTH, options.iterationMillis() / DIGEST_SHARE);
-    MasterKeyDigest digest = MasterKeyDigest.of(masterKey, options.hash(), salt, iterations);
-    LuksHeader header = LuksHeader.laidOut(options, UUID.randomUUID().toString(), digest);
-    area.write(0, header.encoded());
-    area.flush();
-    return new LuksKeyArea(rules, area, header);
-  }
-
-  /**
-   * Fails for what {@link #create} refuses: QEMU 7.2 aborts when it opens a header whose key
-   * material ends inside a sector, so none is made; one made elsewhere is opened.
-   *
-   * @param imageName for messages
-   * @param options of the header
-   * @throws BlockException {@code NOT_SUPPORTED}
-   */
-  public static void requireCreatable(String imageName, LuksOptions options) throws BlockException {
-    LuksRules rules = new LuksRules(imageName);
-    CipherSpec cipher = options.cipher();
-    long length = (long) cipher.keyLength() * LuksKeySlot.STRIPES;
-    if (!Alignment.isAligned(length, SectorCipher.SECTOR_SIZE)) {
-      throw new BlockException(
-          BlockError.NOT_SUPPORTED,
-          rules.message(
-              "LUKS with "
-                  + cipher.algorithm().luksName()
-                  + " in mode "
-                  + cipher.luksMode()
-                  + " and a key of "
-                  + cipher.keyLength()
-                  + " bytes is not created: QEMU cannot open it"));
-    }
   }
 
   /** Returns the header as it is stored now. */

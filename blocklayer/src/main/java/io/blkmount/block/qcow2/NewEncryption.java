@@ -7,6 +7,7 @@ import io.blkmount.block.crypto.CipherMode;
 import io.blkmount.block.crypto.CipherSpec;
 import io.blkmount.block.crypto.HashAlgorithm;
 import io.blkmount.block.crypto.IterationTimer;
+import io.blkmount.block.crypto.LuksCreator;
 import io.blkmount.block.crypto.LuksKeyArea;
 import io.blkmount.block.crypto.LuksOptions;
 import io.blkmount.block.crypto.SecretBytes;
@@ -136,7 +137,7 @@ record NewEncryption(int method, @Nullable LuksOptions luks) {
 
   /** Returns how many bytes the LUKS header takes with its key material, 0 if there is none. */
   long headerLength() {
-    return luks == null ? 0 : LuksKeyArea.lengthFor(luks);
+    return luks == null ? 0 : LuksCreator.lengthFor(luks);
   }
 
   /**
@@ -151,7 +152,7 @@ record NewEncryption(int method, @Nullable LuksOptions luks) {
       return null;
     }
     if (luks != null) {
-      LuksKeyArea.requireCreatable(imageName, luks);
+      LuksCreator.requireCreatable(imageName, luks);
     }
     byte[] key = keys.keyOf(imageName);
     if (key == null) {
@@ -178,7 +179,7 @@ record NewEncryption(int method, @Nullable LuksOptions luks) {
     }
     int length = luks.cipher().keyLength();
     try (SecretBytes master = SecretBytes.random(length, new SecureRandom())) {
-      LuksKeyArea slots = LuksKeyArea.create(imageName, area, luks, master, timer);
+      LuksKeyArea slots = LuksCreator.create(imageName, area, luks, master, timer);
       int unused = slots.add(master, key.bytes(), luks.iterationMillis(), timer);
     }
   }

@@ -100,12 +100,12 @@ final class LuksInteropTest {
   }
 
   private static void createHere(Path file, LuksOptions options, byte[] disk) throws IOException {
-    long length = LuksKeyArea.lengthFor(options);
+    long length = LuksCreator.lengthFor(options);
     try (FileArea area = new FileArea(file, 0, length + disk.length);
         SecretBytes masterKey =
             SecretBytes.random(options.cipher().keyLength(), new SecureRandom());
         SectorCipher cipher = SectorCipher.of(options.cipher(), masterKey)) {
-      LuksKeyArea keys = LuksKeyArea.create("disk", area, options, masterKey, SLOW_MACHINE);
+      LuksKeyArea keys = LuksCreator.create("disk", area, options, masterKey, SLOW_MACHINE);
       keys.add(masterKey, PASSPHRASE, 10, SLOW_MACHINE);
       ByteBuffer sectors = ByteBuffer.wrap(disk.clone());
       cipher.encrypt(0, sectors);

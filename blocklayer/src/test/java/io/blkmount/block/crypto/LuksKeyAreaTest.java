@@ -20,11 +20,11 @@ final class LuksKeyAreaTest {
   private static final byte[] FIRST = utf8("first");
   private static final byte[] SECOND = utf8("second");
 
-  private final MemoryArea area = new MemoryArea(LuksKeyArea.lengthFor(OPTIONS));
+  private final MemoryArea area = new MemoryArea(LuksCreator.lengthFor(OPTIONS));
   private final SecretBytes masterKey = LuksHeaders.key(64, 1);
 
   private LuksKeyArea created(byte[]... passphrases) throws IOException {
-    LuksKeyArea keys = LuksKeyArea.create("disk", area, OPTIONS, masterKey, SLOW_MACHINE);
+    LuksKeyArea keys = LuksCreator.create("disk", area, OPTIONS, masterKey, SLOW_MACHINE);
     for (byte[] passphrase : passphrases) {
       keys.add(masterKey, passphrase, 10, SLOW_MACHINE);
     }
@@ -182,7 +182,7 @@ final class LuksKeyAreaTest {
         new LuksOptions(CipherSpec.named("aes", "cbc-plain64", 24), HashAlgorithm.SHA256, 10);
 
     assertThatThrownBy(
-            () -> LuksKeyArea.create("disk", area, options, LuksHeaders.key(24, 1), SLOW_MACHINE))
+            () -> LuksCreator.create("disk", area, options, LuksHeaders.key(24, 1), SLOW_MACHINE))
         .hasMessage(
             "image \"disk\": LUKS with aes in mode cbc-plain64 and a key of 24 bytes is not"
                 + " created: QEMU cannot open it")
