@@ -68,19 +68,11 @@ record Qcow2Parts(
     DataFileLength dataFile = new DataFileLength(metadata, changes);
     Preallocator preallocator =
         new Preallocator(metadata, lookup, clusters, l2Tables, freed, writeback);
+    L1TableGrowth l1Growth = new L1TableGrowth(metadata, allocator, freed, writeback);
+    DiskTail tail = new DiskTail(metadata, content, lookup, writer, zeroClusters);
     Qcow2Resizer resizer =
-        new Qcow2Resizer(
-            metadata,
-            allocator,
-            content,
-            lookup,
-            writer,
-            zeroClusters,
-            dataFile,
-            preallocator,
-            freed,
-            writeback);
-    VmState vmState = new VmState(metadata, writer, resizer);
+        new Qcow2Resizer(metadata, l1Growth, tail, zeroClusters, dataFile, preallocator, writeback);
+    VmState vmState = new VmState(metadata, writer, l1Growth);
     Qcow2Snapshots snapshots =
         new Qcow2Snapshots(metadata, refcounts, allocator, freed, writeback, resizer, vmState);
     return new Qcow2Parts(

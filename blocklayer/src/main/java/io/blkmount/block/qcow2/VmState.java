@@ -22,13 +22,13 @@ final class VmState {
   private final Metadata metadata;
   private final ClusterGeometry geometry;
   private final ClusterWriter writer;
-  private final Qcow2Resizer resizer;
+  private final L1TableGrowth l1Growth;
 
-  VmState(Metadata metadata, ClusterWriter writer, Qcow2Resizer resizer) {
+  VmState(Metadata metadata, ClusterWriter writer, L1TableGrowth l1Growth) {
     this.metadata = metadata;
     this.geometry = metadata.geometry();
     this.writer = writer;
-    this.resizer = resizer;
+    this.l1Growth = l1Growth;
   }
 
   /** Returns the guest offset of the first byte. */
@@ -45,7 +45,7 @@ final class VmState {
     requireOwnFile();
     if (source.hasRemaining()) {
       long offset = guestOffset(position, source.remaining());
-      resizer.requireMapped(offset + source.remaining());
+      l1Growth.requireMapped(offset + source.remaining());
       writer.write(offset, source);
     }
   }
