@@ -132,6 +132,11 @@ record ClusterGeometry(int clusterBits, int entryShift, int sliceSize) {
     return l2Index(guestOffset) & (entriesPerSlice() - 1);
   }
 
+  /** Returns which word of a slice the extended entry of {@code guestOffset} begins with. */
+  int wordInSlice(long guestOffset) {
+    return indexInSlice(guestOffset) << 1;
+  }
+
   /** Returns the first guest offset that the slice for {@code guestOffset} does not map. */
   long sliceSpanEnd(long guestOffset) {
     long span = (long) entriesPerSlice() << clusterBits;

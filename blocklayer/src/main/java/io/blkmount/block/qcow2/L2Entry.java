@@ -52,6 +52,15 @@ final class L2Entry {
     return kind(entry, true, hostOffset(entry) != 0 || isCopied(entry));
   }
 
+  /**
+   * Returns whether an entry that is not compressed names a host cluster.
+   *
+   * @param isExternal whether that is one of an external data file, as for {@link #externalKind}
+   */
+  static boolean namesHostCluster(long entry, boolean isExternal) {
+    return hostOffset(entry) != 0 || (isExternal && isCopied(entry));
+  }
+
   private static Kind kind(long entry, boolean zeroFlagKnown, boolean hasHostCluster) {
     if ((entry & COMPRESSED) != 0) {
       return Kind.COMPRESSED;
