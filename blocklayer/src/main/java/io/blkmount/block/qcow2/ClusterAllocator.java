@@ -2,8 +2,6 @@
 package io.blkmount.block.qcow2;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
-import io.blkmount.block.driver.WriteFlags;
-import io.blkmount.block.error.BlockError;
 import io.blkmount.block.error.BlockException;
 import java.io.IOException;
 import java.util.concurrent.locks.ReentrantLock;
@@ -11,21 +9,16 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Finds free host clusters and takes them, in ascending order so that writes in sequence lie in
- * sequence. Stands for QEMU's {@code alloc_clusters_noref()} and {@code alloc_refcount_block()}.
+ * sequence. Stands for QEMU's {@code alloc_clusters_noref()}.
  */
 final class ClusterAllocator {
   private final Metadata metadata;
   private final Refcounts refcounts;
-  private final RefcountTableGrowth tableGrowth;
-
-  /** How many clusters a device holds; no limit for a file. */
-  private final long maxClusters;
+  private final HostSpace space;
+  private final NewRefcountBlocks blocks;
 
   /** The metadata lock. */
   private final ReentrantLock lock;
-
-  /** Held while a refcount block or table is made; the only lock here that is held over I/O. */
-  private final ReentrantLock growthLock = new ReentrantLock();
 
   /** No cluster below is free. */
   @GuardedBy("lock")
@@ -38,23 +31,18 @@ final class ClusterAllocator {
   @GuardedBy("lock")
   private long reservedEnd;
 
-  /**
-   * One past the highest cluster that was ever in use: above it a file was never written. On a
-   * device, one past the highest that was taken since it was opened.
-   */
-  @GuardedBy("lock")
-  private long highWater;
-
   ClusterAllocator(
       Metadata metadata, Refcounts refcounts, RefcountTableGrowth tableGrowth, long fileLength) {
     this.metadata = metadata;
     this.lock = metadata.lock();
     this.refcounts = refcounts;
-    this.tableGrowth = tableGrowth;
-    int bits = metadata.geometry().clusterBits();
-    boolean growable = metadata.file().support().growable();
-    this.maxClusters = growable ? Long.MAX_VALUE : fileLength >> bits;
-    this.highWater = growable ? metadata.geometry().clusterEnd(fileLength) >> bits : 0;
+    this.space = new HostSpace(metadata, fileLength);
+    this.blocks = new NewRefcountBlocks(metadata, refcounts, tableGrowth, space);
+  }
+
+  /** Returns where the clusters come from. */
+  HostSpace space() {
+    return space;
   }
 
   /**
@@ -67,7 +55,7 @@ final class ClusterAllocator {
     while (true) {
       long candidate = nextCandidate();
       if (refcounts.blockOffset(candidate) == 0) {
-        addRefcountBlock(candidate);
+        blocks.addFor(candidate);
         continue;
       }
       Allocated found = allocateInSlice(candidate, maxClusters);
@@ -124,20 +112,12 @@ final class ClusterAllocator {
     }
   }
 
-  /** Fails with {@code NO_SPACE} if a device ends before a cluster. */
-  void requireRoom(long cluster) throws BlockException {
-    if (cluster >= maxClusters) {
-      throw new BlockException(
-          BlockError.NO_SPACE,
-          metadata.file().name() + ": all " + maxClusters + " clusters are used");
-    }
-  }
-
   @GuardedBy("lock")
   private Allocated take(Slice slice, long first, long limit) throws BlockException {
-    requireRoom(first);
+    space.requireRoom(first);
+    long stop = Math.min(limit, space.maxClusters());
     long end = first;
-    while (end < Math.min(limit, maxClusters) && isFree(slice, end)) {
+    while (end < stop && isFree(slice, end)) {
       end++;
     }
     int bits = metadata.geometry().clusterBits();
@@ -147,8 +127,8 @@ final class ClusterAllocator {
     }
     metadata.refcountCache().markDirty(slice);
     nextFree = nextFree >= first ? end : nextFree;
-    boolean virgin = first >= highWater && metadata.file().support().newSpaceReadsZero();
-    highWater = Math.max(highWater, end);
+    boolean virgin = first >= space.highWater() && metadata.file().support().newSpaceReadsZero();
+    space.raiseHighWater(end);
     return new Allocated(first << bits, (int) (end - first), virgin);
   }
 
@@ -164,57 +144,6 @@ final class ClusterAllocator {
   void giveBack(HostRun run) throws IOException {
     long first = run.hostOffset() >> metadata.geometry().clusterBits();
     refcounts.adjust(first, run.clusterCount(), -1);
-  }
-
-  /** Makes the block that counts {@code cluster}; the block lies in that cluster itself. */
-  private void addRefcountBlock(long cluster) throws IOException {
-    growthLock.lock();
-    try {
-      if (refcounts.blockOffset(cluster) == 0) {
-        tableGrowth.requireRoomFor(cluster / refcounts.perBlock(), this::raiseHighWater);
-      }
-      if (refcounts.blockOffset(cluster) == 0) {
-        placeBlock(cluster, cluster);
-      }
-    } finally {
-      growthLock.unlock();
-    }
-  }
-
-  /** Writes an empty block into {@code place}, which it counts itself or whose block exists. */
-  @GuardedBy("growthLock")
-  private void placeBlock(long cluster, long place) throws IOException {
-    ClusterGeometry geometry = metadata.geometry();
-    long hostOffset = place << geometry.clusterBits();
-    requireRoom(place);
-    metadata.guard().requireFree("new refcount block", hostOffset, geometry.clusterSize());
-    metadata.file().writeZeroes(hostOffset, geometry.clusterSize(), WriteFlags.NONE);
-    long inBlock =
-        (place % refcounts.perBlock()) / refcounts.perSlice() * geometry.refcountSliceSize();
-    try (Slice slice = metadata.refcountCache().pin(hostOffset + inBlock)) {
-      lock.lock();
-      try {
-        if (cluster == place) {
-          metadata.refcountWidth().set(slice.buffer(), refcounts.indexInSlice(place), 1);
-        }
-        metadata.refcountCache().markDirty(slice);
-        metadata.guard().add(hostOffset, geometry.clusterSize(), OverlapGuard.Area.REFCOUNT_BLOCK);
-        metadata.refcountTable().set(Math.toIntExact(cluster / refcounts.perBlock()), hostOffset);
-        highWater = Math.max(highWater, place + 1);
-      } finally {
-        lock.unlock();
-      }
-    }
-  }
-
-  /** Notes that clusters below {@code endCluster} are about to be written. */
-  void raiseHighWater(long endCluster) {
-    lock.lock();
-    try {
-      highWater = Math.max(highWater, endCluster);
-    } finally {
-      lock.unlock();
-    }
   }
 
   /** Looks for free clusters from the start again: which are free has changed altogether. */
@@ -234,7 +163,7 @@ final class ClusterAllocator {
    * @throws IOException as for {@link #allocate}
    */
   long allocateContiguous(int clusterCount) throws IOException {
-    growthLock.lock();
+    blocks.lock().lock();
     try {
       while (true) {
         long first = reserveAtEnd(clusterCount);
@@ -249,7 +178,7 @@ final class ClusterAllocator {
         }
       }
     } finally {
-      growthLock.unlock();
+      blocks.lock().unlock();
     }
   }
 
@@ -263,15 +192,14 @@ final class ClusterAllocator {
     return true;
   }
 
-  @GuardedBy("growthLock")
   private void addMissingBlocks(long first, int clusterCount) throws IOException {
     long end = first + clusterCount;
     for (long at = first; at < end; at = nextBlockStart(at)) {
-      tableGrowth.requireRoomFor(at / refcounts.perBlock(), this::raiseHighWater);
+      blocks.requireTableEntry(at);
       if (refcounts.blockOffset(at) == 0) {
         long place = allocate(1).hostOffset() >> metadata.geometry().clusterBits();
         if (refcounts.blockOffset(at) == 0) {
-          placeBlock(at, place);
+          blocks.place(at, place);
         } else { // the block came into being while its place was sought
           giveBack(new HostRun(place << metadata.geometry().clusterBits(), 1));
         }
@@ -286,9 +214,9 @@ final class ClusterAllocator {
   private long reserveAtEnd(int clusterCount) {
     lock.lock();
     try {
-      reservedFirst = Math.max(highWater, nextFree);
+      reservedFirst = Math.max(space.highWater(), nextFree);
       reservedEnd = reservedFirst + clusterCount;
-      highWater = reservedEnd;
+      space.raiseHighWater(reservedEnd);
       return reservedFirst;
     } finally {
       lock.unlock();

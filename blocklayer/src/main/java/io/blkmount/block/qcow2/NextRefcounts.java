@@ -28,7 +28,7 @@ final class NextRefcounts {
 
   private final Metadata metadata;
   private final Refcounts current;
-  private final ClusterAllocator allocator;
+  private final HostSpace space;
   private final RefcountWidth width;
   private final int perBlock;
   private final Map<Long, Block> blocks = new HashMap<>();
@@ -42,10 +42,10 @@ final class NextRefcounts {
   /** Where the next run is looked for; another cursor, since runs leave gaps. */
   private long nextRun;
 
-  NextRefcounts(Metadata metadata, Refcounts current, ClusterAllocator allocator) {
+  NextRefcounts(Metadata metadata, Refcounts current, HostSpace space) {
     this.metadata = metadata;
     this.current = current;
-    this.allocator = allocator;
+    this.space = space;
     this.width = metadata.refcountWidth();
     this.perBlock = current.perBlock();
   }
@@ -157,10 +157,10 @@ final class NextRefcounts {
     }
     long first = findFree(clusterCount == 1 ? nextSingle : nextRun, clusterCount);
     long end = first + clusterCount;
-    allocator.requireRoom(end - 1);
+    space.requireRoom(end - 1);
     int bits = metadata.geometry().clusterBits();
     metadata.guard().requireFree("new table", first << bits, (long) clusterCount << bits);
-    allocator.raiseHighWater(end); // before a byte of it is written
+    space.noteUse(end); // before a byte of it is written
     for (long cluster = first; cluster < end; cluster++) {
       set(block(cluster), (int) (cluster % perBlock), 1);
     }

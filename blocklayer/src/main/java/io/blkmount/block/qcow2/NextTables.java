@@ -40,7 +40,7 @@ final class NextTables implements AutoCloseable {
     this.metadata = metadata;
     this.allocator = allocator;
     this.freed = freed;
-    this.refcounts = new NextRefcounts(metadata, current, allocator);
+    this.refcounts = new NextRefcounts(metadata, current, allocator.space());
     this.entryStep = metadata.geometry().clusterSize() / metadata.geometry().entriesPerL2();
     this.bounce = BouncePool.take(metadata.geometry().clusterSize());
     this.l2 = bounce.buffer();

@@ -5,7 +5,7 @@
  * <p>Locks, in the order in which they may be taken (the request tracker of the node comes before
  * all of them, the tracker of the child node after): the lock of {@code RawDataLending}; the lock
  * of {@code Qcow2Bitmaps}; a reservation in {@code AllocationTracker}; the lock of {@code
- * CompressedSpace}; the growth lock of {@code ClusterAllocator}; the lock of {@code
+ * CompressedSpace}; the growth lock of {@code NewRefcountBlocks}; the lock of {@code
  * MetadataWriteback}; the metadata lock of {@code Metadata}; the small locks inside {@code
  * MetadataCache}. Of these only the first two and the three before the metadata lock are ever held
  * over I/O, and nobody who reads or overwrites data needs them, but for the first write of all.
