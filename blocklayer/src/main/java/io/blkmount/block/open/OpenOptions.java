@@ -4,7 +4,7 @@ package io.blkmount.block.open;
 import io.blkmount.block.driver.DetectZeroesMode;
 import io.blkmount.block.driver.DiscardMode;
 import io.blkmount.block.driver.KeySource;
-import java.util.LinkedHashMap;
+import java.util.HashMap;
 import java.util.Map;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
@@ -60,19 +60,7 @@ public record OpenOptions(
    *     stands is a file name even with a colon in it
    */
   public static OpenOptions of(String image) {
-    return new OpenOptions(
-        image,
-        Map.of(),
-        null,
-        false,
-        false,
-        false,
-        CacheMode.WRITEBACK,
-        DiscardMode.IGNORE,
-        DetectZeroesMode.OFF,
-        false,
-        false,
-        KeySource.NONE);
+    return new OpenOptionsBuilder().image(image).build();
   }
 
   /**
@@ -81,19 +69,7 @@ public record OpenOptions(
    * @param options such as {@code driver=qcow2}, {@code file.filename=a.qcow2}
    */
   public static OpenOptions ofImageOptions(Map<String, String> options) {
-    return new OpenOptions(
-        null,
-        new LinkedHashMap<>(options),
-        null,
-        false,
-        false,
-        false,
-        CacheMode.WRITEBACK,
-        DiscardMode.IGNORE,
-        DetectZeroesMode.OFF,
-        false,
-        false,
-        KeySource.NONE);
+    return new OpenOptionsBuilder().imageOptions(options).build();
   }
 
   /**
@@ -103,21 +79,9 @@ public record OpenOptions(
    * @param value of it
    */
   public OpenOptions withImageOption(String key, String value) {
-    Map<String, String> more = new LinkedHashMap<>(imageOptions);
+    Map<String, String> more = new HashMap<>(imageOptions);
     more.put(key, value);
-    return new OpenOptions(
-        image,
-        more,
-        format,
-        readOnly,
-        snapshot,
-        copyOnRead,
-        cache,
-        discard,
-        detectZeroes,
-        resizable,
-        forceShare,
-        keys);
+    return OpenOptionsBuilder.from(this).imageOptions(more).build();
   }
 
   /**
@@ -126,19 +90,7 @@ public record OpenOptions(
    * @param format driver name, or null to probe
    */
   public OpenOptions withFormat(@Nullable String format) {
-    return new OpenOptions(
-        image,
-        imageOptions,
-        format,
-        readOnly,
-        snapshot,
-        copyOnRead,
-        cache,
-        discard,
-        detectZeroes,
-        resizable,
-        forceShare,
-        keys);
+    return OpenOptionsBuilder.from(this).format(format).build();
   }
 
   /**
@@ -147,19 +99,7 @@ public record OpenOptions(
    * @param readOnly never write
    */
   public OpenOptions withReadOnly(boolean readOnly) {
-    return new OpenOptions(
-        image,
-        imageOptions,
-        format,
-        readOnly,
-        snapshot,
-        copyOnRead,
-        cache,
-        discard,
-        detectZeroes,
-        resizable,
-        forceShare,
-        keys);
+    return OpenOptionsBuilder.from(this).readOnly(readOnly).build();
   }
 
   /**
@@ -168,19 +108,7 @@ public record OpenOptions(
    * @param snapshot write to a temporary overlay
    */
   public OpenOptions withSnapshot(boolean snapshot) {
-    return new OpenOptions(
-        image,
-        imageOptions,
-        format,
-        readOnly,
-        snapshot,
-        copyOnRead,
-        cache,
-        discard,
-        detectZeroes,
-        resizable,
-        forceShare,
-        keys);
+    return OpenOptionsBuilder.from(this).snapshot(snapshot).build();
   }
 
   /**
@@ -189,19 +117,7 @@ public record OpenOptions(
    * @param copyOnRead store what is read from a backing file
    */
   public OpenOptions withCopyOnRead(boolean copyOnRead) {
-    return new OpenOptions(
-        image,
-        imageOptions,
-        format,
-        readOnly,
-        snapshot,
-        copyOnRead,
-        cache,
-        discard,
-        detectZeroes,
-        resizable,
-        forceShare,
-        keys);
+    return OpenOptionsBuilder.from(this).copyOnRead(copyOnRead).build();
   }
 
   /**
@@ -210,19 +126,7 @@ public record OpenOptions(
    * @param cache how writes meet page cache and medium
    */
   public OpenOptions withCache(CacheMode cache) {
-    return new OpenOptions(
-        image,
-        imageOptions,
-        format,
-        readOnly,
-        snapshot,
-        copyOnRead,
-        cache,
-        discard,
-        detectZeroes,
-        resizable,
-        forceShare,
-        keys);
+    return OpenOptionsBuilder.from(this).cache(cache).build();
   }
 
   /**
@@ -231,19 +135,7 @@ public record OpenOptions(
    * @param discard what becomes of discards
    */
   public OpenOptions withDiscard(DiscardMode discard) {
-    return new OpenOptions(
-        image,
-        imageOptions,
-        format,
-        readOnly,
-        snapshot,
-        copyOnRead,
-        cache,
-        discard,
-        detectZeroes,
-        resizable,
-        forceShare,
-        keys);
+    return OpenOptionsBuilder.from(this).discard(discard).build();
   }
 
   /**
@@ -252,19 +144,7 @@ public record OpenOptions(
    * @param detectZeroes what becomes of writes of zeros
    */
   public OpenOptions withDetectZeroes(DetectZeroesMode detectZeroes) {
-    return new OpenOptions(
-        image,
-        imageOptions,
-        format,
-        readOnly,
-        snapshot,
-        copyOnRead,
-        cache,
-        discard,
-        detectZeroes,
-        resizable,
-        forceShare,
-        keys);
+    return OpenOptionsBuilder.from(this).detectZeroes(detectZeroes).build();
   }
 
   /**
@@ -273,19 +153,7 @@ public record OpenOptions(
    * @param resizable whether the disk's user may change its length
    */
   public OpenOptions withResizable(boolean resizable) {
-    return new OpenOptions(
-        image,
-        imageOptions,
-        format,
-        readOnly,
-        snapshot,
-        copyOnRead,
-        cache,
-        discard,
-        detectZeroes,
-        resizable,
-        forceShare,
-        keys);
+    return OpenOptionsBuilder.from(this).resizable(resizable).build();
   }
 
   /**
@@ -294,19 +162,7 @@ public record OpenOptions(
    * @param forceShare take no locks
    */
   public OpenOptions withForceShare(boolean forceShare) {
-    return new OpenOptions(
-        image,
-        imageOptions,
-        format,
-        readOnly,
-        snapshot,
-        copyOnRead,
-        cache,
-        discard,
-        detectZeroes,
-        resizable,
-        forceShare,
-        keys);
+    return OpenOptionsBuilder.from(this).forceShare(forceShare).build();
   }
 
   /**
@@ -315,18 +171,6 @@ public record OpenOptions(
    * @param keys where the keys of encrypted images come from
    */
   public OpenOptions withKeys(KeySource keys) {
-    return new OpenOptions(
-        image,
-        imageOptions,
-        format,
-        readOnly,
-        snapshot,
-        copyOnRead,
-        cache,
-        discard,
-        detectZeroes,
-        resizable,
-        forceShare,
-        keys);
+    return OpenOptionsBuilder.from(this).keys(keys).build();
   }
 }
