@@ -35,12 +35,23 @@ record NewDiskSpace(ChildOpener.Child file, @Nullable NewDataFile data) implemen
     DriverOptions options = new DriverOptions(file.name(), true, Map.of(), keys);
     try (Qcow2Image image = new Qcow2Opener(options, this).open(Alarm.SYSTEM)) {
       if (shape.rawData()) {
-        image.mapData();
+        mapData(image);
       }
       if (shape.preallocation() != Preallocation.OFF) {
-        image.preallocate(shape.preallocation(), isOverlay);
+        preallocate(image, shape.preallocation(), isOverlay);
       }
     }
+  }
+
+  private static void mapData(Qcow2Image image) throws IOException {
+    long length = image.metadata().length();
+    image.changes().make(() -> image.parts().dataFile().map(0, length));
+  }
+
+  private static void preallocate(Qcow2Image image, Preallocation mode, boolean isOverlay)
+      throws IOException {
+    long end = image.metadata().geometry().clusterEnd(image.metadata().length());
+    image.changes().make(() -> image.parts().resizer().preallocate(0, end, mode, isOverlay));
   }
 
   @Override

@@ -47,10 +47,10 @@ final class Qcow2Image
   private final ImageSnapshots snapshots;
   private final ImageExtents extents;
   private final RawDataLending lending;
+  private final ImageStorage storage;
   private final @Nullable BackingReference backingReference;
   private final BlockLimits limits;
   private final Support whenWritable;
-  private @Nullable CacheCleaning cleaning;
 
   Qcow2Image(
       Metadata metadata,
@@ -68,6 +68,7 @@ final class Qcow2Image
     this.changes = new ImageChanges(metadata, parts, corruption, firstWrite, bitmaps);
     this.snapshots = new ImageSnapshots(parts.snapshots(), changes, bitmaps);
     this.lending = new RawDataLending(metadata, parts, corruption, changes, bitmaps);
+    this.storage = new ImageStorage(metadata, parts.writeback(), corruption, changes, bitmaps);
     this.extents = new ImageExtents(parts.lookup(), metadata.data());
     this.backingReference = backingReference;
     this.limits = ImageSupport.limits(metadata);
@@ -81,7 +82,7 @@ final class Qcow2Image
 
   /** Lets go, from now on, of cached metadata that is not used; at most one call, at open. */
   void cleanCaches(long intervalSeconds, Alarm clock) {
-    cleaning = new CacheCleaning(metadata, intervalSeconds, clock);
+    storage.cleanCaches(intervalSeconds, clock);
   }
 
   Metadata metadata() {
@@ -90,6 +91,10 @@ final class Qcow2Image
 
   Qcow2Parts parts() {
     return parts;
+  }
+
+  ImageChanges changes() {
+    return changes;
   }
 
   @Override
@@ -244,21 +249,6 @@ final class Qcow2Image
     lending.followFile();
   }
 
-  /**
-   * Gives all of a new disk its clusters.
-   *
-   * @param inReserve whether it shows a backing file, which has to be seen as before
-   */
-  void preallocate(Preallocation mode, boolean inReserve) throws IOException {
-    long end = metadata.geometry().clusterEnd(metadata.length());
-    changes.make(() -> parts.resizer().preallocate(0, end, mode, inReserve));
-  }
-
-  /** Maps all of a raw data file, as a new image needs it. */
-  void mapData() throws IOException {
-    changes.make(() -> parts.dataFile().map(0, metadata.length()));
-  }
-
   @Override
   public List<InternalSnapshot> snapshots() throws IOException {
     return snapshots.snapshots();
@@ -290,20 +280,14 @@ final class Qcow2Image
     parts.vmState().read(position, target, this::read);
   }
 
-  /** Also when the image was found damaged: what was written before is still the guest's data. */
   @Override
   public void flush() throws IOException {
-    if (corruption.wasWritable()) {
-      changes.store(parts.writeback()::flush);
-    }
+    storage.flush();
   }
 
-  /** The order of metadata needs the flushes of the file between its steps, here as at a flush. */
   @Override
   public void writeBack() throws IOException {
-    if (corruption.wasWritable()) {
-      changes.store(parts.writeback()::writeDirty);
-    }
+    storage.writeBack();
   }
 
   @Override
@@ -333,25 +317,11 @@ final class Qcow2Image
 
   @Override
   public void invalidate() throws IOException {
-    writeBack();
-    metadata.forgetCached();
+    storage.invalidate();
   }
 
   @Override
   public void close() throws IOException {
-    try {
-      if (corruption.wasWritable()) {
-        flush();
-        bitmaps.close(); // after the flush: what cannot be stored takes no data along
-        flush();
-        metadata.file().flush(); // what was freed at the end of the write-back
-      }
-    } finally {
-      if (cleaning != null) {
-        cleaning.close();
-      }
-      metadata.close();
-      corruption.logLaterSigns();
-    }
+    storage.close();
   }
 }
