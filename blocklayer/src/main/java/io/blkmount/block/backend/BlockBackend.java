@@ -32,6 +32,7 @@ public final class BlockBackend implements Closeable {
   private final ChainExtents extents;
   private final RequestPipeline top;
   private final BackendOptions options;
+  private final DiskRules rules;
   private final WriteFlags writeFlags;
   private final Occupancy occupancy;
   private final ModificationTime modified;
@@ -53,6 +54,7 @@ public final class BlockBackend implements Closeable {
     this.graph = graph;
     this.top = topNode.pipeline();
     this.options = options;
+    rules = new DiskRules(top, options);
     extents = ChainExtents.below(topNode);
     occupancy = new Occupancy(BackingChain.from(topNode));
     modified = new ModificationTime(options.modifiedNanos(), clock);
@@ -89,12 +91,12 @@ public final class BlockBackend implements Closeable {
 
   /** Returns whether writes are accepted. */
   public boolean writable() {
-    return top.support().writable();
+    return rules.isWritable();
   }
 
   /** Returns whether {@link #truncate} is. */
   public boolean resizable() {
-    return options.resizable() && writable();
+    return rules.isResizable();
   }
 
   /**
@@ -118,7 +120,7 @@ public final class BlockBackend implements Closeable {
    */
   public void read(long offset, ByteBuffer target) throws IOException {
     try (QuiesceGate.Pass pass = gate.enter()) {
-      requireInside(offset, target.remaining(), BlockError.INVALID);
+      rules.requireInside(offset, target.remaining(), BlockError.INVALID);
       top.read(offset, target);
     }
   }
@@ -133,8 +135,8 @@ public final class BlockBackend implements Closeable {
    */
   public void write(long offset, ByteBuffer source) throws IOException {
     try (QuiesceGate.Pass pass = gate.enter()) {
-      requireWritable();
-      requireInside(offset, source.remaining(), BlockError.TOO_BIG);
+      rules.requireWritable();
+      rules.requireInside(offset, source.remaining(), BlockError.TOO_BIG);
       try (ModificationTime.Change change = modified.change()) {
         top.write(offset, source, writeFlags);
       }
@@ -151,8 +153,8 @@ public final class BlockBackend implements Closeable {
    */
   public void writeZeroes(long offset, long length, boolean mayUnmap) throws IOException {
     try (QuiesceGate.Pass pass = gate.enter()) {
-      requireWritable();
-      requireInside(offset, length, BlockError.TOO_BIG);
+      rules.requireWritable();
+      rules.requireInside(offset, length, BlockError.TOO_BIG);
       WriteFlags flags = mayUnmap ? writeFlags.with(WriteFlags.MAY_UNMAP) : writeFlags;
       try (ModificationTime.Change change = modified.change()) {
         top.writeZeroes(offset, length, flags);
@@ -169,8 +171,8 @@ public final class BlockBackend implements Closeable {
    */
   public void discard(long offset, long length) throws IOException {
     try (QuiesceGate.Pass pass = gate.enter()) {
-      requireWritable();
-      requireInside(offset, length, BlockError.TOO_BIG);
+      rules.requireWritable();
+      rules.requireInside(offset, length, BlockError.TOO_BIG);
       try (ModificationTime.Change change = modified.change()) {
         top.discard(offset, length);
       }
@@ -186,8 +188,8 @@ public final class BlockBackend implements Closeable {
    */
   public void reserve(long offset, long length) throws IOException {
     try (QuiesceGate.Pass pass = gate.enter()) {
-      requireWritable();
-      requireInside(offset, length, BlockError.TOO_BIG);
+      rules.requireWritable();
+      rules.requireInside(offset, length, BlockError.TOO_BIG);
       top.reserve(offset, length);
     }
   }
@@ -241,7 +243,7 @@ public final class BlockBackend implements Closeable {
    */
   public void truncate(long length, Preallocation preallocation) throws IOException {
     try (QuiesceGate.Pass pass = gate.enter()) {
-      requireResizable();
+      rules.requireResizable();
       try (ModificationTime.Change change = modified.change()) {
         top.truncate(length, preallocation);
       }
@@ -312,7 +314,7 @@ public final class BlockBackend implements Closeable {
    *     the kernel has the image file
    */
   public BitmapStore bitmaps() throws BlockException {
-    requireWritesSeen("keep bitmaps of");
+    rules.requireWritesSeen("keep bitmaps of");
     return quiesced.bitmaps();
   }
 
@@ -323,15 +325,7 @@ public final class BlockBackend implements Closeable {
    * @throws BlockException with {@code BUSY} while the kernel has the image file
    */
   public void requireWritesSeen(String operation) throws BlockException {
-    if (options.lending().isLent()) {
-      throw new BlockException(
-          BlockError.BUSY,
-          "cannot "
-              + operation
-              + " \""
-              + HostName.printable(imageName())
-              + "\": the kernel writes the file by itself while it is open (--passthrough off)");
-    }
+    rules.requireWritesSeen(operation);
   }
 
   /**
@@ -358,30 +352,6 @@ public final class BlockBackend implements Closeable {
       top.drain();
       options.lending().followFile();
       top.flush();
-    }
-  }
-
-  private void requireInside(long offset, long count, BlockError error) throws IOException {
-    long length = top.length();
-    if (offset < 0 || count < 0 || offset > length - count) {
-      throw new BlockException(
-          error,
-          "request beyond end of disk: offset=" + offset + " count=" + count + " length=" + length);
-    }
-  }
-
-  private void requireWritable() throws BlockException {
-    if (!writable()) {
-      throw new BlockException(
-          BlockError.READ_ONLY, "\"" + HostName.printable(imageName()) + "\" is read-only");
-    }
-  }
-
-  private void requireResizable() throws BlockException {
-    if (!resizable()) {
-      throw new BlockException(
-          BlockError.NOT_PERMITTED,
-          "the size of \"" + HostName.printable(imageName()) + "\" is fixed");
     }
   }
 }
