@@ -27,6 +27,9 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** Encrypted images of QEMU are read and written with the right key, and with no other. */
 final class EncryptedImageTest extends EncryptedFixture {
+  /**
+   * Other ciphers and hashes make the same difference to any image; the header's tests have them.
+   */
   @ParameterizedTest
   @ValueSource(
       strings = {
@@ -38,18 +41,6 @@ final class EncryptedImageTest extends EncryptedFixture {
         LUKS
             + ",cluster_size=512,encrypt.cipher-alg=aes-128,encrypt.cipher-mode=cbc,"
             + "encrypt.ivgen-alg=essiv,encrypt.ivgen-hash-alg=sha256,encrypt.hash-alg=sha1",
-        LUKS
-            + ",cluster_size=2M,encrypt.cipher-alg=aes-192,encrypt.cipher-mode=xts,"
-            + "encrypt.ivgen-alg=plain,encrypt.hash-alg=sha512",
-        LUKS
-            + ",refcount_bits=1,encrypt.cipher-alg=aes-128,encrypt.cipher-mode=ctr,"
-            + "encrypt.ivgen-alg=plain64,encrypt.hash-alg=sha224",
-        LUKS
-            + ",encrypt.cipher-alg=aes-256,encrypt.cipher-mode=ecb,"
-            + "encrypt.ivgen-alg=plain,encrypt.hash-alg=sha384",
-        LUKS
-            + ",lazy_refcounts=on,encrypt.cipher-alg=aes-256,encrypt.cipher-mode=xts,"
-            + "encrypt.ivgen-alg=essiv,encrypt.ivgen-hash-alg=md5,encrypt.hash-alg=md5",
       })
   void whatOneWritesTheOtherReads(String options) throws IOException {
     QemuImg.createEncrypted(image, String.valueOf(LENGTH), options);

@@ -29,7 +29,7 @@ final class Qcow2KeysCrashTest {
   private static final int STATES = 30;
 
   /** Each measures this machine for every new key. */
-  private static final int ATTEMPTS = 5;
+  private static final int ATTEMPTS = 3;
 
   private static final int LENGTH = 1 << 20;
   private static final Map<String, byte[]> KEYS =
