@@ -169,6 +169,7 @@ final class ZeroExpansionRound {
     try (BouncePool.Bounce bounce = BouncePool.take(image.clusterSize())) {
       if (check.stored().needRebuild(counts)) {
         new RefcountRebuild(file, check, goal).run(bounce.buffer());
+        leaks = true; // the old table and blocks
       } else {
         boolean unused =
             new RefcountRewrite(image, check.stored(), goal).run(file, bounce.buffer());

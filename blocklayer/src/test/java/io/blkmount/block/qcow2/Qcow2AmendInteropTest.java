@@ -165,6 +165,19 @@ final class Qcow2AmendInteropTest {
     assertThat(AmendCase.guest(host.content(), one.backing())).isEqualTo(guest);
   }
 
+  /** More clusters of zeros than the refcount blocks count need new ones, and a new table. */
+  @Test
+  void refcountsThatMoveLeaveNothingBehind() throws IOException {
+    AmendCase one = new AmendCase("cluster_size=512", true, false, "compat=0.10");
+    Path file = one.create(folder);
+    QemuImg.img("resize", "-q", "-f", "qcow2", file, "1M");
+    QemuImg.io(file, "write -z 0 1M");
+
+    BlockLayer.amend(file.toString(), "qcow2", one.map());
+
+    QemuImg.requireClean(file, one);
+  }
+
   /** A refcount that came down would make a flag wrong that nobody has set. */
   @Test
   void whatLeaksInPartLeaksInOtherWidthsToo() throws IOException {
