@@ -11,8 +11,9 @@ import java.util.List;
 /**
  * Clusters of an external data file that entries have just let go of. Their space is given back at
  * once, under the request that dropped them: they can only ever hold the bytes of one guest offset,
- * which read as zeros from now on, or after a power cut as what was there. Later would be too late:
- * the guest may have written there again.
+ * which read as zeros from now on, or after a power cut as what was there, unless it is encrypted:
+ * see {@link EntryChanges#settleForHoles}. Later would be too late: the guest may have written
+ * there again.
  */
 final class DataHoles {
   private static final Logger LOG = System.getLogger(DataHoles.class.getName());
@@ -35,6 +36,10 @@ final class DataHoles {
     } else {
       ranges.add(new ByteRange(hostOffset, length));
     }
+  }
+
+  boolean isEmpty() {
+    return ranges.isEmpty();
   }
 
   /** Gives the space back if the file's discard mode says so; a failure costs space, not data. */

@@ -102,8 +102,19 @@ final class EntryChanges {
         metadata.lock().unlock();
       }
     }
-    if (metadata.discards().passes(reason)) {
+    if (metadata.discards().passes(reason) && !holes.isEmpty()) {
+      settleForHoles();
       holes.punch();
+    }
+  }
+
+  /**
+   * Prepares for holes where entries still lead to on the disk: after a power cut these show zeros,
+   * or where it is encrypted garbage, unless the entries are gone durably.
+   */
+  void settleForHoles() throws IOException {
+    if (metadata.data().isEncrypted()) {
+      writeback.flush();
     }
   }
 

@@ -13,16 +13,19 @@ import java.util.List;
 final class KeptClusters {
   private final boolean isOn;
   private final Metadata metadata;
+  private final EntryChanges changes;
   private final List<long[]> runs = new ArrayList<>();
 
   /**
    * Creates an empty list.
    *
    * @param isOn whether anything is noted at all
+   * @param changes what changes the entries
    */
-  KeptClusters(boolean isOn, Metadata metadata) {
+  KeptClusters(boolean isOn, Metadata metadata, EntryChanges changes) {
     this.isOn = isOn;
     this.metadata = metadata;
+    this.changes = changes;
   }
 
   /** Notes the host cluster of an entry that keeps it; returns the new entry. */
@@ -45,7 +48,8 @@ final class KeptClusters {
 
   /** Gives the space back, while the request keeps writes away from these clusters. */
   void discard() throws IOException {
-    if (metadata.discards().request()) {
+    if (metadata.discards().request() && !runs.isEmpty()) {
+      changes.settleForHoles();
       for (long[] run : runs) {
         metadata.data().file().discard(run[0], run[1]);
       }

@@ -74,7 +74,7 @@ final class ZeroClusters {
     }
     zeroPart(guestOffset, first, backed);
     boolean drops = mayUnmap && !metadata.keepsDiscarded();
-    KeptClusters kept = new KeptClusters(mayUnmap && !drops, metadata);
+    KeptClusters kept = new KeptClusters(mayUnmap && !drops, metadata, changes);
     changes.apply(
         first,
         last,
@@ -178,7 +178,7 @@ final class ZeroClusters {
       throw new BlockException(
           BlockError.NOT_SUPPORTED, "discard on version 2 would expose the backing file");
     }
-    KeptClusters kept = new KeptClusters(metadata.keepsDiscarded(), metadata);
+    KeptClusters kept = new KeptClusters(metadata.keepsDiscarded(), metadata, changes);
     long first = firstWhole(guestOffset, guestEnd);
     long last = lastWhole(guestOffset, guestEnd);
     discardPart(guestOffset, first);

@@ -54,7 +54,8 @@ final class DataFileCrashTest {
         "cluster_size=16384,extended_l2=on",
         "cluster_size=65536,extended_l2=on,data_file_raw=on",
         "cluster_size=4096,preallocation=metadata",
-        "cluster_size=16384,extended_l2=on,preallocation=full"
+        "cluster_size=16384,extended_l2=on,preallocation=full",
+        "cluster_size=4096,encrypt.format=luks,encrypt.iter-time=10"
       })
   void noPowerCutLosesWhatWasFlushed(String options) throws IOException {
     for (long seed = 1; seed <= 3L * Images.SCALE; seed++) {

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.blkmount.block.bytes.Zeroes;
 import io.blkmount.block.driver.DiscardMode;
 import io.blkmount.block.driver.WriteFlags;
+import io.blkmount.block.testing.CrashJudge;
 import io.blkmount.block.testing.DiskModel;
 import io.blkmount.block.testing.ForwardingInstance.Kind;
 import io.blkmount.block.testing.Images;
@@ -84,5 +85,17 @@ final class DiscardNoUnrefTest {
 
     assertThat(SnapshotImages.read(host.content(), "one")).isEqualTo(pattern);
     assertThat(CheckRun.of(host.content()).texts()).isEmpty();
+  }
+
+  /** In an encrypted cluster a hole is garbage as long as an entry leads there. */
+  @ParameterizedTest
+  @ValueSource(strings = {"", "luks"})
+  void noPowerCutShowsWhatNobodyWrote(String encryption) throws IOException {
+    ImageShape shape = ImageShape.of(CLUSTER, 2 * LENGTH).withEncryption(encryption);
+    CrashRun run = new CrashRun(shape, 3).withOptions(OPTIONS);
+
+    CrashJudge judge = run.run(400).judge(100);
+
+    assertThat(judge.wrong()).as(run + ": " + judge).isZero();
   }
 }

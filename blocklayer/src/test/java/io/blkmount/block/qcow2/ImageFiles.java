@@ -10,6 +10,7 @@ import io.blkmount.block.request.PipelineOptions;
 import io.blkmount.block.request.RequestPipeline;
 import io.blkmount.block.testing.MemoryChild;
 import io.blkmount.block.testing.MemoryInstance;
+import io.blkmount.block.testing.TestKey;
 import java.io.IOException;
 import java.util.HashMap;
 import java.util.Map;
@@ -46,12 +47,14 @@ record ImageFiles(ChildOpener.Child file, ChildOpener.Child data) implements Chi
     for (String option : options.split(",")) {
       values.put(option.split("=")[0], option.split("=")[1]);
     }
-    Qcow2Creator.create(files.file(), new CreateOptions(length, null, values), files);
+    Qcow2Creator.create(
+        files.file(), new CreateOptions(length, null, values, TestKey.SOURCE), files);
     return files;
   }
 
   DriverInstance openDriver(boolean writable) throws IOException {
-    return new Qcow2Driver().open(new DriverOptions("test.qcow2", writable, Map.of()), this);
+    return new Qcow2Driver()
+        .open(new DriverOptions("test.qcow2", writable, Map.of(), TestKey.SOURCE), this);
   }
 
   @Override
