@@ -13,11 +13,13 @@ import java.util.List;
 /** The key slots of an image that is not open. Stands for {@code qcow2_co_amend()}. */
 final class Qcow2Keys {
   private final String imageName;
+  private final Qcow2Header header;
   private final LuksKeyArea area;
   private final IterationTimer timer;
 
-  private Qcow2Keys(String imageName, LuksKeyArea area, IterationTimer timer) {
+  private Qcow2Keys(String imageName, Qcow2Header header, LuksKeyArea area, IterationTimer timer) {
     this.imageName = imageName;
+    this.header = header;
     this.area = area;
     this.timer = timer;
   }
@@ -37,14 +39,19 @@ final class Qcow2Keys {
           "image \"" + imageName + "\" has no key slots: it is not encrypted with LUKS");
     }
     CryptoArea area = CryptoArea.of(imageName, file, first.header(), crypto);
-    return new Qcow2Keys(imageName, LuksKeyArea.open(imageName, area), timer);
+    return new Qcow2Keys(imageName, first.header(), LuksKeyArea.open(imageName, area), timer);
   }
 
   List<Integer> active() {
     return area.activeSlots();
   }
 
+  private void requireWritable() throws BlockException {
+    new AmendRules(imageName).requireWritable(header);
+  }
+
   int add(byte[] key, byte[] newKey, long iterationMillis) throws IOException {
+    requireWritable();
     try (LuksKeyArea.Unlocked unlocked = area.unlock(key)) {
       return area.add(unlocked.masterKey(), newKey, iterationMillis, timer);
     }
@@ -52,12 +59,14 @@ final class Qcow2Keys {
 
   /** Does {@link #add} in a slot that is free. */
   void addTo(int slot, byte[] key, byte[] newKey, long iterationMillis) throws IOException {
+    requireWritable();
     try (LuksKeyArea.Unlocked unlocked = area.unlock(key)) {
       area.addTo(slot, unlocked.masterKey(), newKey, iterationMillis, timer);
     }
   }
 
   void erase(byte[] key) throws IOException {
+    requireWritable();
     List<Integer> opened = area.slotsOf(key);
     if (opened.isEmpty()) {
       throw new BlockException(
@@ -75,6 +84,7 @@ final class Qcow2Keys {
   }
 
   void eraseSlot(int slot) throws IOException {
+    requireWritable();
     area.erase(slot);
   }
 }

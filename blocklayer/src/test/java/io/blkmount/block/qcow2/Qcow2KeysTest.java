@@ -113,6 +113,19 @@ final class Qcow2KeysTest {
   }
 
   @Test
+  void aDamagedImageIsRepairedFirst() throws IOException {
+    new HeaderFields(file, 12).writeIncompatible(FeatureBits.CORRUPT);
+
+    assertThatThrownBy(() -> driver.addKey(NAME, file, TestKey.bytes(), SECOND, MILLIS))
+        .hasMessageContaining("it is marked corrupt: repair it first");
+    assertThatThrownBy(() -> driver.eraseKey(NAME, file, TestKey.bytes()))
+        .hasMessageContaining("it is marked corrupt");
+    assertThatThrownBy(() -> driver.eraseKeySlot(NAME, file, 0))
+        .hasMessageContaining("it is marked corrupt");
+    assertThat(driver.activeKeySlots(NAME, file)).containsExactly(0);
+  }
+
+  @Test
   void anImageWithoutSlotsSaysSo() {
     PagedBytes plain = ImageShape.of(4096, 1 << 20).create();
     MemoryChild child = new MemoryChild(MemoryInstance.file(plain, 1));
