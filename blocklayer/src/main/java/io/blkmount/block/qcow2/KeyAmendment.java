@@ -46,9 +46,8 @@ record KeyAmendment(
     }
     String state = rest.remove(STATE);
     boolean isAdded = "active".equals(state);
-    if (!isAdded && !"inactive".equals(state)) {
-      throw invalid(STATE, state + " is none of active, inactive");
-    }
+    require(state != null, STATE, "active or inactive is needed");
+    require(isAdded || "inactive".equals(state), STATE, state + " is none of active, inactive");
     requireFitting(rest, isAdded);
     return new KeyAmendment(
         isAdded,

@@ -67,6 +67,9 @@ record Qcow2AmendOptions(
     KeyAmendment key = KeyAmendment.take(rest);
     if (key != null && !rest.isEmpty()) {
       String other = Qcow2CreateOptions.sorted(rest.keySet()).get(0);
+      if (other.startsWith(NewEncryption.PREFIX)) {
+        throw unknown(other);
+      }
       throw invalid(other, "it cannot change together with a key slot");
     }
     Qcow2AmendOptions options =
@@ -80,10 +83,14 @@ record Qcow2AmendOptions(
             takeSwitch(rest, Qcow2CreateOptions.DATA_FILE_RAW),
             key);
     for (String name : Qcow2CreateOptions.sorted(rest.keySet())) {
-      throw new BlockException(
-          BlockError.INVALID, "qcow2 has no option " + HostName.printable(name) + " to amend");
+      throw unknown(name);
     }
     return options;
+  }
+
+  private static BlockException unknown(String name) {
+    return new BlockException(
+        BlockError.INVALID, "qcow2 has no option " + HostName.printable(name) + " to amend");
   }
 
   private static void refuseFixed(Map<String, String> rest) throws BlockException {

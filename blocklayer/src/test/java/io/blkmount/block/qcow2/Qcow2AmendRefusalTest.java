@@ -67,6 +67,8 @@ final class Qcow2AmendRefusalTest {
         "compat=9 | qcow2 option compat: 9 is none of 0.10, 1.1, v2, v3",
         "refcount_bits=3 | qcow2 option refcount_bits: 3 is not a power of two in 1..64",
         "encrypt.state=x | qcow2 option encrypt.state: x is none of active, inactive",
+        "encrypt.keyslot=1 | qcow2 option encrypt.state: active or inactive is needed",
+        "encrypt.state=inactive,encrypt.keyslot=1,encrypt.foo=1 | qcow2 has no option encrypt.foo to amend",
         "encrypt.state=active | qcow2 option encrypt.old-secret: a key that opens the image is needed",
         "encrypt.state=active,encrypt.old-secret=a | qcow2 option encrypt.new-secret: a key to be added is needed",
         "encrypt.state=inactive,encrypt.new-secret=a | qcow2 option encrypt.new-secret: no key is added to an inactive slot",
