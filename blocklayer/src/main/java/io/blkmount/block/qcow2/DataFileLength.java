@@ -40,10 +40,14 @@ final class DataFileLength {
     }
   }
 
-  /** Cuts off the part that the disk has lost. */
+  /**
+   * Cuts off the part that the disk is about to lose. The last cluster stays whole where it is
+   * encrypted: until the header says so the guest sees all of it, and zeros there are garbage.
+   */
   void shrink(long length) throws IOException {
-    if (data.isExternal() && length < data.file().length()) {
-      resize(length);
+    long end = data.isEncrypted() ? metadata.geometry().clusterEnd(length) : length;
+    if (data.isExternal() && end < data.file().length()) {
+      resize(end);
     }
   }
 

@@ -96,6 +96,7 @@ final class Qcow2Resizer {
       long firstWhole = geometry.clusterEnd(oldLength);
       preallocate(firstWhole, geometry.clusterEnd(length), preallocation, false);
     }
+    writeback.writeDirty(); // a raw data file is mapped as far as the header says at any time
     setLength(length);
   }
 

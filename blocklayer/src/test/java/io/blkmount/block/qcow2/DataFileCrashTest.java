@@ -4,6 +4,7 @@ package io.blkmount.block.qcow2;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.blkmount.block.driver.DriverInstance;
+import io.blkmount.block.driver.Preallocation;
 import io.blkmount.block.driver.WriteFlags;
 import io.blkmount.block.request.PipelineOptions;
 import io.blkmount.block.request.RequestPipeline;
@@ -55,7 +56,8 @@ final class DataFileCrashTest {
         "cluster_size=65536,extended_l2=on,data_file_raw=on",
         "cluster_size=4096,preallocation=metadata",
         "cluster_size=16384,extended_l2=on,preallocation=full",
-        "cluster_size=4096,encrypt.format=luks,encrypt.iter-time=10"
+        "cluster_size=4096,encrypt.format=luks,encrypt.iter-time=10",
+        "cluster_size=16384,extended_l2=on,encrypt.format=luks,encrypt.iter-time=10"
       })
   void noPowerCutLosesWhatWasFlushed(String options) throws IOException {
     for (long seed = 1; seed <= 3L * Images.SCALE; seed++) {
@@ -101,25 +103,35 @@ final class DataFileCrashTest {
   }
 
   private void request(RequestPipeline disk) throws IOException {
-    int first = random.nextInt(SECTORS);
-    int count = 1 + random.nextInt(Math.min(24, SECTORS - first));
+    int length = (int) (disk.length() / SectorPattern.SECTOR);
+    int first = random.nextInt(length);
+    int count = 1 + random.nextInt(Math.min(24, length - first));
     long offset = (long) first * SectorPattern.SECTOR;
-    long length = (long) count * SectorPattern.SECTOR;
-    int kind = random.nextInt(10);
+    long byteCount = (long) count * SectorPattern.SECTOR;
+    int kind = random.nextInt(12);
     if (kind < 5) {
       allow(first, count, ++generation);
       disk.write(offset, SectorPattern.sectors(first, count, generation), WriteFlags.NONE);
     } else if (kind < 7) {
       allow(first, count, SectorPattern.ZERO);
       disk.writeZeroes(
-          offset, length, random.nextBoolean() ? WriteFlags.MAY_UNMAP : WriteFlags.NONE);
+          offset, byteCount, random.nextBoolean() ? WriteFlags.MAY_UNMAP : WriteFlags.NONE);
     } else if (kind < 8) {
       allow(first, count, SectorPattern.ZERO);
-      disk.discard(offset, length);
+      disk.discard(offset, byteCount);
+    } else if (kind < 10) {
+      resize(disk, length, Math.max(1, Math.min(SECTORS, length + random.nextInt(-60, 61))));
     } else {
       disk.flush();
       settle(disk);
     }
+  }
+
+  private void resize(RequestPipeline disk, int from, int to) throws IOException {
+    int kept = Math.min(from, to);
+    allow(kept, SECTORS - kept, SectorPattern.ZERO);
+    Preallocation mode = Preallocation.values()[to > from ? random.nextInt(4) : 0];
+    disk.truncate((long) to * SectorPattern.SECTOR, mode);
   }
 
   private void allow(int first, int count, long value) {
@@ -128,10 +140,11 @@ final class DataFileCrashTest {
 
   /** From now on only what the guest sees is right. */
   private void settle(RequestPipeline disk) throws IOException {
-    ByteBuffer seen = ByteBuffer.allocateDirect(LENGTH);
+    ByteBuffer seen = ByteBuffer.allocateDirect((int) disk.length());
     disk.read(0, seen);
     for (int i = 0; i < SECTORS; i++) {
-      long value = sector(seen, i);
+      boolean isInside = i < seen.limit() / SectorPattern.SECTOR;
+      long value = isInside ? sector(seen, i) : SectorPattern.ZERO;
       assertThat(allowed.get(i)).contains(value);
       allowed.set(i, new TreeSet<>(Set.of(value)));
     }
@@ -147,19 +160,21 @@ final class DataFileCrashTest {
     states++;
     PagedBytes leftFile = file.log().crashNow(random);
     PagedBytes leftData = data.log().crashNow(random);
-    ByteBuffer seen = ByteBuffer.allocateDirect(LENGTH);
+    ByteBuffer seen;
     try (DriverInstance image =
         ImageFiles.over(MemoryInstance.file(leftFile, 1), MemoryInstance.file(leftData.copy(), 1))
             .openDriver(false)) {
+      seen = ByteBuffer.allocateDirect((int) image.length());
       image.read(0, seen);
     }
-    for (int i = 0; i < SECTORS; i++) {
+    for (int i = 0; i < seen.limit() / SectorPattern.SECTOR; i++) {
       assertThat(allowed.get(i))
           .as("sector %d after %d states", i, states)
           .contains(sector(seen, i));
     }
     if (raw) {
-      assertThat(seen.flip()).isEqualTo(ByteBuffer.wrap(leftData.bytes(0, LENGTH)));
+      ByteBuffer data = ByteBuffer.wrap(leftData.bytes(0, seen.limit()));
+      assertThat(seen.flip()).isEqualTo(data);
     }
   }
 
