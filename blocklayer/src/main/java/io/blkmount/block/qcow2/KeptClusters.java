@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.blkmount.block.qcow2;
 
+import io.blkmount.block.driver.ChildOpener;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
@@ -51,8 +52,17 @@ final class KeptClusters {
     if (metadata.discards().request() && !runs.isEmpty()) {
       changes.settleForHoles();
       for (long[] run : runs) {
-        metadata.data().file().discard(run[0], run[1]);
+        discard(run[0], run[1]);
       }
+    }
+  }
+
+  /** A data file ends where the disk does, which may be inside the last cluster. */
+  private void discard(long hostOffset, long length) throws IOException {
+    ChildOpener.Child file = metadata.data().file();
+    long inside = Math.min(length, file.length() - hostOffset);
+    if (inside > 0) {
+      file.discard(hostOffset, inside);
     }
   }
 }

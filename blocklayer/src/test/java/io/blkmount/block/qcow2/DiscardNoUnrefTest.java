@@ -98,4 +98,22 @@ final class DiscardNoUnrefTest {
 
     assertThat(judge.wrong()).as(run + ": " + judge).isZero();
   }
+
+  /** Nothing lies behind the end of a data file, which need not be that of a cluster. */
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  void lastClusterOfADataDeviceMayBeCutOff(boolean zeroes) throws IOException {
+    int length = 10 * CLUSTER + 512;
+    MemoryInstance file = MemoryInstance.ofLength(0);
+    MemoryInstance data = MemoryInstance.device(length, 1);
+    ImageFiles.create(file, data, length, "cluster_size=" + CLUSTER);
+    try (TestImage image = TestImage.open(ImageFiles.over(file, data), true, null, OPTIONS)) {
+      image.io().write(0, Images.bytes(length, 1), WriteFlags.NONE);
+
+      drop(zeroes).run(image, 0, length);
+
+      assertThat(Zeroes.isZero(Images.read(image.io(), 0, length))).isTrue();
+      assertThat(data.bytes(0, length)).containsOnly(0);
+    }
+  }
 }
