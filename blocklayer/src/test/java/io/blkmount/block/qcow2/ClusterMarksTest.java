@@ -80,6 +80,21 @@ class ClusterMarksTest {
     assertThat(marks.slotCount()).isEqualTo(64);
   }
 
+  /** All of them want one corner of the table, if it spreads by the usual multiplier alone. */
+  @Test
+  @Timeout(5)
+  void clustersThatSomebodyHasChosenAreMarkedAsFastAsOthers() {
+    int left = 150_000;
+    for (long cluster = 0; left > 0; cluster++) {
+      if (((int) (cluster * 0x9e3779b97f4a7c15L >>> 32) & (1 << 18) - 1) < 2000) {
+        marks.put(cluster, 1, 6);
+        left--;
+      }
+    }
+
+    assertThat(marks.get(0)).isEqualTo(1);
+  }
+
   @Test
   void whatIsMarkedStaysMarkedWhileOthersComeAndGo() throws Exception {
     ExecutorService threads = Executors.newFixedThreadPool(2);
