@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.blkmount.block.qcow2;
 
+import io.blkmount.block.bytes.Alignment;
 import io.blkmount.block.bytes.BouncePool;
 import io.blkmount.block.driver.BlockIo;
+import io.blkmount.block.driver.Extent;
 import io.blkmount.block.error.BlockError;
 import io.blkmount.block.error.BlockException;
 import java.io.IOException;
@@ -127,7 +129,8 @@ record CheckedImage(
   }
 
   /**
-   * Visits the 8-byte entries of a table that are not 0; there are none past the end of the file.
+   * Visits the 8-byte entries of a table that are not 0; there are none past the end of the file,
+   * nor in its holes, which are not read: a made-up image can have terabytes of them.
    *
    * @param start host offset of the first one, a multiple of 8
    * @param end host offset behind the last one, a multiple of 8
@@ -136,11 +139,32 @@ record CheckedImage(
     long limit = Math.min(end, fileLength);
     try (BouncePool.Bounce bounce = BouncePool.take(PIECE)) {
       ByteBuffer piece = bounce.buffer();
-      for (long at = start; at < limit; at += PIECE) {
+      for (long at = behindHole(start, limit); at < limit; at = behindHole(at + PIECE, limit)) {
         file.read(at, piece.clear().limit((int) Math.min(PIECE, end - at)));
         visitAll(at, piece.flip(), visitor);
       }
     }
+  }
+
+  /**
+   * Returns whether all of a cluster, which begins in the file, is zeros that nobody has stored.
+   */
+  boolean isHole(long offset) throws IOException {
+    long end = Math.min(offset + clusterSize(), fileLength);
+    return behindHole(offset, end) >= end;
+  }
+
+  /** Returns the first entry from {@code start} on that may be stored; else {@code end} or more. */
+  private long behindHole(long start, long end) throws IOException {
+    long at = start;
+    while (at < end) {
+      Extent extent = file.extentAt(at, end - at);
+      if (!extent.readsAsZero()) {
+        return Alignment.down(at, Long.BYTES);
+      }
+      at += extent.length();
+    }
+    return at;
   }
 
   private static void visitAll(long start, ByteBuffer piece, EntryVisitor visitor)

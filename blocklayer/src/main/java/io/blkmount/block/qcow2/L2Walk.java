@@ -79,7 +79,9 @@ final class L2Walk {
       repairs = repair.isFor(c);
       nextOffset = 0;
       long offset = c << image.clusterBits();
-      walk(offset, image.read(offset, buffer));
+      if (!image.isHole(offset)) {
+        walk(offset, image.read(offset, buffer));
+      }
     }
   }
 

@@ -7,9 +7,12 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import io.blkmount.block.driver.CreateOptions;
 import io.blkmount.block.error.BlockException;
 import io.blkmount.block.testing.DiskModel;
+import io.blkmount.block.testing.ForwardingInstance.Call;
+import io.blkmount.block.testing.ForwardingInstance.Kind;
 import io.blkmount.block.testing.MemoryChild;
 import io.blkmount.block.testing.MemoryInstance;
 import io.blkmount.block.testing.PagedBytes;
+import io.blkmount.block.testing.RecordingInstance;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.SplittableRandom;
@@ -117,6 +120,31 @@ final class Qcow2CheckHostileTest {
     CheckRun run = CheckRun.of(image);
 
     assertThat(run.texts()).anyMatch(text -> text.contains("0x3fff00000000"));
+  }
+
+  /** L1 entries lead to half a gigabyte of holes, and a snapshot's L1 table is one. */
+  @Test
+  void tablesInHolesAreNotRead() throws IOException {
+    PagedBytes image = created();
+    long holes = 0x100000;
+    int tables = CLUSTER / Long.BYTES;
+    for (int i = 0; i < tables; i++) {
+      putLong(image, L1 + i * 8L, holes + (long) i * CLUSTER);
+    }
+    putInt(image, Qcow2Header.L1_ENTRY_COUNT_AT, tables);
+    putInt(image, Qcow2Header.SNAPSHOT_COUNT_AT, 1);
+    putLong(image, Qcow2Header.SNAPSHOT_TABLE_OFFSET_AT, 0x50000);
+    ByteBuffer head = ByteBuffer.allocate(56).putInt(36, 16);
+    head.putLong(0, holes + (long) tables * CLUSTER).putInt(8, HeaderReader.MAX_L1_ENTRIES);
+    image.write(0x50000, head.clear());
+    image.setLength(holes + (long) tables * CLUSTER + HeaderReader.MAX_L1_ENTRIES * 8L);
+    RecordingInstance host = new RecordingInstance(MemoryInstance.file(image, 1));
+
+    var result = new Qcow2Driver().check("x", new MemoryChild(host), finding -> {});
+
+    assertThat(result.corruptions()).isGreaterThan(tables);
+    long read = host.calls(Kind.READ).stream().mapToLong(Call::length).sum();
+    assertThat(read).isLessThan(4 << 20);
   }
 
   @Test
