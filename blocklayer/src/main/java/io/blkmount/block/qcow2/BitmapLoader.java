@@ -32,6 +32,7 @@ final class BitmapLoader {
     int clusterSize = metadata.geometry().clusterSize();
     List<BitmapRecord> records =
         new BitmapDirectory(imageName, metadata.file(), clusterSize, pointer).read();
+    requireShortTables(records);
     guard(pointer);
     List<PersistentBitmap> loaded = new ArrayList<>();
     for (BitmapRecord record : records) {
@@ -47,6 +48,19 @@ final class BitmapLoader {
       loaded.add(load(record));
     }
     return loaded;
+  }
+
+  private void requireShortTables(List<BitmapRecord> records) throws IOException {
+    long bytes = records.stream().mapToLong(BitmapRecord::tableByteCount).sum();
+    HeaderRules.forExtensions(metadata.file().name())
+        .require(
+            bytes <= BitmapRecord.MAX_TABLE_BYTES,
+            "bitmaps",
+            "their tables have "
+                + bytes
+                + " bytes, at most "
+                + BitmapRecord.MAX_TABLE_BYTES
+                + " are read");
   }
 
   private void guard(BitmapsPointer pointer) throws IOException {

@@ -89,7 +89,7 @@ final class BitmapOperations implements BitmapStore {
       obstacle = "images of version 2 keep none";
     } else if (!set.canHold(metadata.length(), granularityBits)) {
       obstacle = "it would be too long with a granularity of " + (1L << granularityBits);
-    } else if (!set.hasRoomFor(added.record())) {
+    } else if (!set.hasRoomFor(added.record()) || !set.canHoldAll(metadata.length(), added)) {
       obstacle = "the image has as many as it can";
     }
     if (obstacle != null) {

@@ -48,6 +48,13 @@ record BitmapRecord(
   /** QEMU's limit for the data of one bitmap. */
   static final long MAX_DATA_BYTES = 512L << 20;
 
+  /**
+   * What the tables of all bitmaps of an image can have: as much as one of them by QEMU's limit, if
+   * the clusters are the smallest. All are read, and their clusters remembered, before the first
+   * write; holes in a made-up file cost it nothing.
+   */
+  static final long MAX_TABLE_BYTES = MAX_DATA_BYTES >> HeaderReader.MIN_CLUSTER_BITS << 3;
+
   /** Where a record has its flags. */
   static final int FLAGS_AT = 12;
 

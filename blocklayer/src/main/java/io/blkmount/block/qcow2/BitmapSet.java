@@ -10,6 +10,7 @@ import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Predicate;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -256,6 +257,21 @@ final class BitmapSet {
   boolean canHold(long length, int granularityBits) {
     long entries = tables.entryCount(length, granularityBits);
     return entries <= BitmapRecord.MAX_DATA_BYTES >> metadata.geometry().clusterBits();
+  }
+
+  /** Returns whether the tables of all bitmaps, on a disk of that length, can be read again. */
+  boolean canHoldAll(long length, PersistentBitmap... more) {
+    return Stream.concat(bitmaps.stream(), Stream.of(more))
+            .mapToLong(each -> tableBytes(each, length))
+            .sum()
+        <= BitmapRecord.MAX_TABLE_BYTES;
+  }
+
+  private long tableBytes(PersistentBitmap bitmap, long length) {
+    DirtyBitmap content = bitmap.content();
+    return content == null
+        ? bitmap.record().tableByteCount()
+        : tables.entryCount(length, content.granularityBits()) * Long.BYTES;
   }
 
   /** Returns whether a directory can have one more record. */

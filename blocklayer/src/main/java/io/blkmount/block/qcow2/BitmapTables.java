@@ -4,6 +4,7 @@ package io.blkmount.block.qcow2;
 import io.blkmount.block.bitmap.DirtyBitmap;
 import io.blkmount.block.bitmap.HierarchicalBitmap;
 import io.blkmount.block.bytes.BouncePool;
+import io.blkmount.block.driver.Extent;
 import io.blkmount.block.driver.WriteFlags;
 import io.blkmount.block.error.CorruptImageException;
 import java.io.IOException;
@@ -84,6 +85,9 @@ final class BitmapTables {
       return;
     }
     guard(entry, geometry.clusterSize(), OverlapGuard.Area.BITMAP_DATA);
+    if (isHole(entry)) {
+      return;
+    }
     try (BouncePool.Bounce bounce = BouncePool.take(geometry.clusterSize())) {
       ByteBuffer bits = bounce.buffer().order(ByteOrder.LITTLE_ENDIAN);
       metadata.file().read(entry, bits);
@@ -94,6 +98,13 @@ final class BitmapTables {
         }
       }
     }
+  }
+
+  /** No bit is set there, and a made-up image can have terabytes of it. */
+  private boolean isHole(long hostOffset) throws IOException {
+    Extent extent = metadata.file().extentAt(hostOffset, geometry.clusterSize());
+    long end = Math.min(hostOffset + geometry.clusterSize(), metadata.file().length());
+    return extent.readsAsZero() && extent.end() >= end;
   }
 
   private void guard(long hostOffset, long length, OverlapGuard.Area area)

@@ -211,6 +211,7 @@ final class Qcow2Bitmaps implements WriteObserver {
           for (PersistentBitmap each : all.all()) {
             requireResizable(all, each, newLength);
           }
+          requireShortTables(all, newLength);
           all.setInUse(each -> true);
         });
   }
@@ -231,6 +232,14 @@ final class Qcow2Bitmaps implements WriteObserver {
                   ? " has extra data that is not known"
                   : " would be too long with a granularity of "
                       + (1L << content.granularityBits())));
+    }
+  }
+
+  private static void requireShortTables(BitmapSet set, long newLength) throws BlockException {
+    if (!set.canHoldAll(newLength)) {
+      throw new BlockException(
+          BlockError.NOT_SUPPORTED,
+          "the image cannot be resized: all its bitmaps together would be too long");
     }
   }
 

@@ -128,6 +128,24 @@ final class BitmapHostileTest {
     assertThatThrownBy(this::open).hasMessageContaining("would overwrite the data of a bitmap");
   }
 
+  /** In holes of the file they cost whoever made the image up nothing. */
+  @Test
+  void tablesThatAreTooLongTogetherKeepWritersOut() {
+    int count = 9;
+    for (int i = 0; i < count; i++) {
+      ByteBuffer record = ByteBuffer.allocate(RECORD).putLong(0, 1L + i << 20).putInt(8, 1 << 17);
+      record.put(16, (byte) 1).put(17, (byte) 9).putShort(18, (short) 1).put(24, (byte) ('a' + i));
+      image.write(directory + (long) i * RECORD, record);
+    }
+    long at = extensionAt(image);
+    image.write(at + 8, ByteBuffer.allocate(4).putInt(0, count));
+    image.write(at + 16, ByteBuffer.allocate(8).putLong(0, (long) count * RECORD));
+    image.setLength(16 << 20);
+
+    assertThatThrownBy(this::open)
+        .hasMessageContaining("their tables have 9437184 bytes, at most 8388608 are read");
+  }
+
   @Test
   void readersLookAtNoDirectory() throws IOException {
     patch(directory + 16, "07");
