@@ -143,16 +143,23 @@ final class Qcow2Resizer {
 
   /**
    * Drops the clusters first, durably, then shrinks the header: a failure leaves the old length,
-   * and no power cut leaves clusters past the end that a later growth would show again.
+   * and no power cut leaves clusters past the end that a later growth would show again. Who reads a
+   * raw data file as it stands must not see there what the guest does not any more.
    */
   private void shrink(long length) throws IOException {
     long end = geometry.clusterEnd(metadata.length());
     long firstWhole = geometry.clusterEnd(length);
+    boolean isRaw = metadata.data().isRaw();
+    if (isRaw) {
+      dataFile.shrink(length);
+    }
     if (firstWhole < end) {
       zeroClusters.forget(firstWhole, end);
       writeback.writeDirty();
     }
-    dataFile.shrink(length);
+    if (!isRaw) {
+      dataFile.shrink(length);
+    }
     setLength(length);
   }
 }
