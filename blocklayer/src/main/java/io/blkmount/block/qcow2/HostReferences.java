@@ -86,7 +86,9 @@ final class HostReferences {
     }
   }
 
+  /** Reports a range that is not in the file, and keeps it free of what a repair makes. */
   void reportOutside(String what, long offset, long length) {
+    noteBehind(offset >>> clusterBits, (offset + length - 1) >>> clusterBits);
     tally.corruption(
         1,
         () ->

@@ -7,6 +7,7 @@ import io.blkmount.block.driver.CheckResult;
 import io.blkmount.block.driver.RepairMode;
 import io.blkmount.block.testing.Images;
 import io.blkmount.block.testing.PagedBytes;
+import io.blkmount.block.testing.Qcow2Layout;
 import io.blkmount.block.testing.QemuImg;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -214,5 +215,21 @@ final class Qcow2RepairDamageTest {
     RepairRun run = RepairRun.of(image, RepairMode.ALL);
 
     assertThat(run.content().getLong(Qcow2Header.AUTOCLEAR_FEATURES_AT)).isEqualTo(0x100);
+  }
+
+  /** What the header leads to would be refcounts, if anybody takes it for a directory again. */
+  @Test
+  void newRefcountsAreNotWhereALostDirectoryWas() throws IOException {
+    image = ImageShape.of(4096, 1 << 20).withBitmaps().create();
+    long directory = Qcow2Layout.parse(image).bitmapsOffset();
+    long table = image.getLong(Qcow2Header.REFCOUNT_TABLE_OFFSET_AT);
+    image.setLength(directory - 4096);
+    image.write(table, ByteBuffer.allocate(8).putLong(0, image.getLong(table) | 1));
+
+    RepairRun run = RepairRun.of(image, RepairMode.ALL);
+
+    assertThat(run.texts()).anyMatch(text -> text.startsWith("bitmap directory at host offset"));
+    assertThat(run.content().length()).isGreaterThan(directory + 4096);
+    assertThat(run.content().bytes(directory, 4096)).containsOnly(0);
   }
 }
