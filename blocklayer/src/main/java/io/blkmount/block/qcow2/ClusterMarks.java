@@ -5,7 +5,6 @@ import com.google.errorprone.annotations.concurrent.GuardedBy;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
 import java.util.Arrays;
-import java.util.SplittableRandom;
 
 /**
  * A small number for each of a few host clusters: a hash table of longs, 11 to 22 bytes for a
@@ -32,13 +31,6 @@ final class ClusterMarks {
   private static final long REMOVED = -2;
 
   private static final int FIRST_SIZE = 64;
-
-  /**
-   * Odd, and another one in each process: who makes up an image could otherwise choose its tables
-   * so that all want the same slots, and every search goes through all of them.
-   */
-  private static final long MULTIPLIER = new SplittableRandom().nextLong() | 1;
-
   private static final VarHandle SLOTS = MethodHandles.arrayElementVarHandle(long[].class);
 
   /** Its length is a power of two; replaced by a larger one under the lock. */
@@ -99,7 +91,7 @@ final class ClusterMarks {
   /** Returns the slot that a cluster is in or, if there is none, an empty one where it can go. */
   private static int find(long[] table, long cluster) {
     int mask = table.length - 1;
-    int slot = spread(cluster) & mask;
+    int slot = HostHash.of(cluster) & mask;
     while (true) {
       long here = (long) SLOTS.getAcquire(table, slot);
       if (here == EMPTY || here >>> MARK_BITS == cluster) {
@@ -107,11 +99,6 @@ final class ClusterMarks {
       }
       slot = (slot + 1) & mask;
     }
-  }
-
-  private static int spread(long cluster) {
-    long mixed = cluster * MULTIPLIER;
-    return (int) ((mixed ^ mixed >>> 32) * 0x9e3779b97f4a7c15L >>> 32);
   }
 
   @GuardedBy("this")

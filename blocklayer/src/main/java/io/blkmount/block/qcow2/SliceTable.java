@@ -32,17 +32,12 @@ final class SliceTable {
   @Nullable Slice find(long hostOffset) {
     AtomicReferenceArray<@Nullable Slice> table = places;
     int mask = table.length() - 1;
-    int place = start(hostOffset) & mask;
+    int place = HostHash.of(hostOffset) & mask;
     Slice here;
     while ((here = table.getAcquire(place)) != null && here.hostOffset() != hostOffset) {
       place = (place + 1) & mask;
     }
     return here;
-  }
-
-  /** Returns where the search for an offset begins: a number whose low bits are well mixed. */
-  private static int start(long hostOffset) {
-    return (int) (hostOffset * 0x9e3779b97f4a7c15L >>> 32);
   }
 
   /** Adds a slice unless there is one at its offset; returns whether it was added. */
@@ -71,7 +66,7 @@ final class SliceTable {
   /** Returns the place of the slice at {@code hostOffset} or, if there is none, an empty one. */
   private static int place(AtomicReferenceArray<@Nullable Slice> table, long hostOffset) {
     int mask = table.length() - 1;
-    int place = start(hostOffset) & mask;
+    int place = HostHash.of(hostOffset) & mask;
     while (true) {
       Slice here = table.getPlain(place);
       if (here == null || here.hostOffset() == hostOffset) {

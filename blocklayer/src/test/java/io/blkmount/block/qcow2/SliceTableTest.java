@@ -7,6 +7,7 @@ import java.util.HashMap;
 import java.util.Map;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 
 class SliceTableTest {
   private final SliceTable table = new SliceTable();
@@ -51,6 +52,21 @@ class SliceTableTest {
       long asked = random.nextInt(1 + step / 50) * 4096L;
       assertThat(table.find(asked)).as("seed %d, step %d", seed, step).isSameAs(model.get(asked));
     }
+  }
+
+  /** All of them want one corner of the table, if it spreads by the usual multiplier alone. */
+  @Test
+  @Timeout(3)
+  void offsetsThatSomebodyHasChosenAreFoundAsFastAsOthers() {
+    int left = 60_000;
+    for (long offset = 0; left > 0; offset += 512) {
+      if (((int) (offset * 0x9e3779b97f4a7c15L >>> 32) & (1 << 17) - 1) < 600) {
+        table.add(slice(offset));
+        left--;
+      }
+    }
+
+    assertThat(table.find(0)).isNotNull();
   }
 
   private static Slice slice(long offset) {
