@@ -230,7 +230,13 @@ public final class LuksKeyArea {
     writeSlot(slotIndex, slot.erased());
   }
 
-  private void requireErasable(int slotIndex) throws BlockException {
+  /**
+   * Fails if {@link #erase} would.
+   *
+   * @param slotIndex from 0
+   * @throws BlockException as there
+   */
+  public void requireErasable(int slotIndex) throws BlockException {
     if (!activeSlots().contains(slotIndex)) {
       throw new BlockException(
           BlockError.INVALID, rules.message("LUKS key slot " + slotIndex + " is not active"));

@@ -164,6 +164,20 @@ final class HeaderFields {
     write(Qcow2Header.AUTOCLEAR_FEATURES_AT, ByteBuffer.allocate(8).putLong(features));
   }
 
+  /**
+   * Clears, durably, the autoclear features that are not known: whoever set them must see that the
+   * image was changed.
+   *
+   * @param header as it is stored
+   */
+  void clearUnknown(Qcow2Header header) throws IOException {
+    long known = header.autoclearFeatures() & FeatureBits.KNOWN_AUTOCLEAR;
+    if (header.version() >= 3 && known != header.autoclearFeatures()) {
+      writeAutoclear(known);
+      file.flush();
+    }
+  }
+
   private void write(int at, ByteBuffer bytes) throws IOException {
     file.write(at, bytes.flip(), WriteFlags.NONE);
   }

@@ -13,12 +13,15 @@ import java.util.List;
 /** The key slots of an image that is not open. Stands for {@code qcow2_co_amend()}. */
 final class Qcow2Keys {
   private final String imageName;
+  private final BlockIo file;
   private final Qcow2Header header;
   private final LuksKeyArea area;
   private final IterationTimer timer;
 
-  private Qcow2Keys(String imageName, Qcow2Header header, LuksKeyArea area, IterationTimer timer) {
+  private Qcow2Keys(
+      String imageName, BlockIo file, Qcow2Header header, LuksKeyArea area, IterationTimer timer) {
     this.imageName = imageName;
+    this.file = file;
     this.header = header;
     this.area = area;
     this.timer = timer;
@@ -39,7 +42,7 @@ final class Qcow2Keys {
           "image \"" + imageName + "\" has no key slots: it is not encrypted with LUKS");
     }
     CryptoArea area = CryptoArea.of(imageName, file, first.header(), crypto);
-    return new Qcow2Keys(imageName, first.header(), LuksKeyArea.open(imageName, area), timer);
+    return new Qcow2Keys(imageName, file, first.header(), LuksKeyArea.open(imageName, area), timer);
   }
 
   List<Integer> active() {
@@ -50,9 +53,14 @@ final class Qcow2Keys {
     new AmendRules(imageName).requireWritable(header);
   }
 
+  private void clearUnknown() throws IOException {
+    new HeaderFields(file, header.clusterBits()).clearUnknown(header);
+  }
+
   int add(byte[] key, byte[] newKey, long iterationMillis) throws IOException {
     requireWritable();
     try (LuksKeyArea.Unlocked unlocked = area.unlock(key)) {
+      clearUnknown();
       return area.add(unlocked.masterKey(), newKey, iterationMillis, timer);
     }
   }
@@ -61,6 +69,7 @@ final class Qcow2Keys {
   void addTo(int slot, byte[] key, byte[] newKey, long iterationMillis) throws IOException {
     requireWritable();
     try (LuksKeyArea.Unlocked unlocked = area.unlock(key)) {
+      clearUnknown();
       area.addTo(slot, unlocked.masterKey(), newKey, iterationMillis, timer);
     }
   }
@@ -78,6 +87,7 @@ final class Qcow2Keys {
           BlockError.NOT_PERMITTED,
           "image \"" + imageName + "\": no other key would be left to open it");
     }
+    clearUnknown();
     for (int slot : opened) {
       area.erase(slot);
     }
@@ -85,6 +95,8 @@ final class Qcow2Keys {
 
   void eraseSlot(int slot) throws IOException {
     requireWritable();
+    area.requireErasable(slot);
+    clearUnknown();
     area.erase(slot);
   }
 }

@@ -122,7 +122,8 @@ final class Qcow2Repair {
   private CheckResult run(Round first) throws IOException {
     boolean mayWrite = mayWrite(first);
     if (mayWrite && !first.result.isClean()) {
-      clearUnknown(first.check.image().header());
+      Qcow2Header header = first.check.image().header();
+      new HeaderFields(file, header.clusterBits()).clearUnknown(header);
     }
     Round last = mode == RepairMode.ALL ? repairSnapshots(first) : first;
     boolean changed = mayWrite && writeRefcounts(last, last.isComplete());
@@ -142,15 +143,6 @@ final class Qcow2Repair {
     return last.result.withFixed(
         Math.max(0, first.corruptions() - last.corruptions()) + flagsFixed,
         Math.max(0, first.result.leaks() - last.result.leaks()));
-  }
-
-  /** Whoever set bits that are not known must see that the image was changed. */
-  private void clearUnknown(Qcow2Header header) throws IOException {
-    long known = header.autoclearFeatures() & FeatureBits.KNOWN_AUTOCLEAR;
-    if (header.version() >= 3 && known != header.autoclearFeatures()) {
-      new HeaderFields(file, header.clusterBits()).writeAutoclear(known);
-      file.flush();
-    }
   }
 
   /** Leaks are given back only if nothing else is wrong: who knows what a damaged entry led to. */

@@ -7,6 +7,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import io.blkmount.block.driver.DriverInstance;
 import io.blkmount.block.driver.DriverOptions;
 import io.blkmount.block.driver.Encrypted;
+import io.blkmount.block.driver.WriteFlags;
 import io.blkmount.block.error.BlockError;
 import io.blkmount.block.error.BlockException;
 import io.blkmount.block.testing.Images;
@@ -17,6 +18,7 @@ import io.blkmount.block.testing.QemuImg;
 import io.blkmount.block.testing.TestKey;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.Map;
@@ -78,6 +80,20 @@ final class Qcow2KeysTest {
     QemuImg.requireClean(image, "keys changed");
     QemuImg.ioEncrypted(image, "write -P 3 0 64k", "read -P 3 0 64k");
     assertThat(opens(Images.load(image), SECOND)).isTrue();
+  }
+
+  @Test
+  void whoeverSetUnknownAutoclearBitsSeesThatKeysHaveChanged() throws IOException {
+    MemoryChild marked = new MemoryChild(host);
+    ByteBuffer bits = ByteBuffer.allocate(8).putLong(0, 1L << 40 | FeatureBits.BITMAPS);
+    marked.write(Qcow2Header.AUTOCLEAR_FEATURES_AT, bits.duplicate(), WriteFlags.NONE);
+
+    assertThatThrownBy(() -> driver.eraseKeySlot(NAME, marked, 0)).isInstanceOf(IOException.class);
+    assertThat(host.content().getLong(Qcow2Header.AUTOCLEAR_FEATURES_AT)).isEqualTo(bits.getLong());
+    driver.addKey(NAME, marked, TestKey.bytes(), SECOND, MILLIS);
+
+    assertThat(host.content().getLong(Qcow2Header.AUTOCLEAR_FEATURES_AT))
+        .isEqualTo(FeatureBits.BITMAPS);
   }
 
   @Test
