@@ -4,7 +4,6 @@ package io.blkmount.block.qcow2;
 import io.blkmount.block.bitmap.DirtyBitmap;
 import io.blkmount.block.bitmap.HierarchicalBitmap;
 import io.blkmount.block.bytes.BouncePool;
-import io.blkmount.block.driver.Extent;
 import io.blkmount.block.driver.WriteFlags;
 import io.blkmount.block.error.CorruptImageException;
 import java.io.IOException;
@@ -30,10 +29,12 @@ final class BitmapTables {
 
   private final Metadata metadata;
   private final ClusterGeometry geometry;
+  private final FileHoles holes;
 
   BitmapTables(Metadata metadata) {
     this.metadata = metadata;
     this.geometry = metadata.geometry();
+    this.holes = new FileHoles(metadata.file());
   }
 
   /** Returns how many bits one cluster holds. */
@@ -85,12 +86,14 @@ final class BitmapTables {
       return;
     }
     guard(entry, geometry.clusterSize(), OverlapGuard.Area.BITMAP_DATA);
-    if (isHole(entry)) {
+    long end = entry + geometry.clusterSize();
+    if (holes.passes(entry, Math.min(end, metadata.file().length()))) {
       return;
     }
     try (BouncePool.Bounce bounce = BouncePool.take(geometry.clusterSize())) {
       ByteBuffer bits = bounce.buffer().order(ByteOrder.LITTLE_ENDIAN);
       metadata.file().read(entry, bits);
+      holes.note(bits.flip());
       for (int at = 0; at < bits.limit(); at += Long.BYTES) {
         long word = bits.getLong(at);
         if (word != 0) {
@@ -98,13 +101,6 @@ final class BitmapTables {
         }
       }
     }
-  }
-
-  /** No bit is set there, and a made-up image can have terabytes of it. */
-  private boolean isHole(long hostOffset) throws IOException {
-    Extent extent = metadata.file().extentAt(hostOffset, geometry.clusterSize());
-    long end = Math.min(hostOffset + geometry.clusterSize(), metadata.file().length());
-    return extent.readsAsZero() && extent.end() >= end;
   }
 
   private void guard(long hostOffset, long length, OverlapGuard.Area area)

@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.blkmount.block.qcow2;
 
-import io.blkmount.block.bytes.Alignment;
 import io.blkmount.block.bytes.BouncePool;
 import io.blkmount.block.driver.BlockIo;
-import io.blkmount.block.driver.Extent;
 import io.blkmount.block.error.BlockError;
 import io.blkmount.block.error.BlockException;
 import java.io.IOException;
@@ -18,13 +16,15 @@ import java.nio.ByteBuffer;
  * @param extensions of the image, checked
  * @param fileLength in bytes, at the start of the check
  * @param excessSnapshots how many more there are than may be; the header has as many as may be
+ * @param holes of the file that are not read
  */
 record CheckedImage(
     BlockIo file,
     Qcow2Header header,
     HeaderExtensions extensions,
     long fileLength,
-    int excessSnapshots) {
+    int excessSnapshots,
+    FileHoles holes) {
   /** Enough for the fixed header of any version. */
   private static final int HEADER_READ = 512;
 
@@ -55,7 +55,8 @@ record CheckedImage(
     HeaderExtensions extensions =
         HeaderExtensions.parse(imageName, header, start(file, header.clusterSize()));
     FeatureBits.requireKnown(imageName, header, extensions);
-    CheckedImage image = new CheckedImage(file, header, extensions, length, excess);
+    CheckedImage image =
+        new CheckedImage(file, header, extensions, length, excess, new FileHoles(file));
     if (image.clusterCount() > MAX_CLUSTERS) {
       throw new BlockException(
           BlockError.TOO_BIG,
@@ -82,7 +83,7 @@ record CheckedImage(
 
   /** Returns the image with another snapshot table. */
   CheckedImage withHeader(Qcow2Header changed) {
-    return new CheckedImage(file, changed, extensions, fileLength, 0);
+    return new CheckedImage(file, changed, extensions, fileLength, 0, holes);
   }
 
   private static ByteBuffer start(BlockIo file, int length) throws IOException {
@@ -125,12 +126,13 @@ record CheckedImage(
   /** Reads into {@code buffer} from start to capacity; zeros past the end of the file. */
   ByteBuffer read(long offset, ByteBuffer buffer) throws IOException {
     file.read(offset, buffer.clear());
-    return buffer.flip();
+    holes.note(buffer.flip());
+    return buffer;
   }
 
   /**
    * Visits the 8-byte entries of a table that are not 0; there are none past the end of the file,
-   * nor in its holes, which are not read: a made-up image can have terabytes of them.
+   * nor in its holes.
    *
    * @param start host offset of the first one, a multiple of 8
    * @param end host offset behind the last one, a multiple of 8
@@ -139,32 +141,17 @@ record CheckedImage(
     long limit = Math.min(end, fileLength);
     try (BouncePool.Bounce bounce = BouncePool.take(PIECE)) {
       ByteBuffer piece = bounce.buffer();
-      for (long at = behindHole(start, limit); at < limit; at = behindHole(at + PIECE, limit)) {
+      for (long at = holes.behind(start, limit); at < limit; at = holes.behind(at + PIECE, limit)) {
         file.read(at, piece.clear().limit((int) Math.min(PIECE, end - at)));
-        visitAll(at, piece.flip(), visitor);
+        holes.note(piece.flip());
+        visitAll(at, piece, visitor);
       }
     }
   }
 
-  /**
-   * Returns whether all of a cluster, which begins in the file, is zeros that nobody has stored.
-   */
+  /** Returns whether a cluster, which begins in the file, is to be taken for zeros. */
   boolean isHole(long offset) throws IOException {
-    long end = Math.min(offset + clusterSize(), fileLength);
-    return behindHole(offset, end) >= end;
-  }
-
-  /** Returns the first entry from {@code start} on that may be stored; else {@code end} or more. */
-  private long behindHole(long start, long end) throws IOException {
-    long at = start;
-    while (at < end) {
-      Extent extent = file.extentAt(at, end - at);
-      if (!extent.readsAsZero()) {
-        return Alignment.down(at, Long.BYTES);
-      }
-      at += extent.length();
-    }
-    return at;
+    return holes.passes(offset, Math.min(offset + clusterSize(), fileLength));
   }
 
   private static void visitAll(long start, ByteBuffer piece, EntryVisitor visitor)

@@ -124,7 +124,7 @@ final class Qcow2CheckHostileTest {
 
   /** L1 entries lead to half a gigabyte of holes, and a snapshot's L1 table is one. */
   @Test
-  void tablesInHolesAreNotRead() throws IOException {
+  void noMoreHolesAreReadThanAnImageCanHave() throws IOException {
     PagedBytes image = created();
     long holes = 0x100000;
     int tables = CLUSTER / Long.BYTES;
@@ -144,7 +144,7 @@ final class Qcow2CheckHostileTest {
 
     assertThat(result.corruptions()).isGreaterThan(tables);
     long read = host.calls(Kind.READ).stream().mapToLong(Call::length).sum();
-    assertThat(read).isLessThan(4 << 20);
+    assertThat(read).isBetween(FileHoles.MOST_ZEROS, FileHoles.MOST_ZEROS + (4 << 20));
   }
 
   @Test
