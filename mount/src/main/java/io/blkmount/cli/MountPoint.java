@@ -49,15 +49,28 @@ record MountPoint(String name, boolean isDirectory) {
    * every system call on it, so it is resolved through its parent.
    */
   static String realName(String given) throws CommandFailure {
-    Path path = HostPath.of(given).normalize();
+    Path path = withoutDots(HostPath.of(given));
+    @Nullable Path last = path.getFileName();
     try {
-      if (!Files.isSymbolicLink(path) && path.getFileName() != null) {
-        return HostPath.nameOf(path.getParent().toRealPath().resolve(path.getFileName()));
+      if (last == null || last.toString().equals("..") || Files.isSymbolicLink(path)) {
+        return HostPath.nameOf(path.toRealPath());
       }
-      return HostPath.nameOf(path.toRealPath());
+      return HostPath.nameOf(path.getParent().toRealPath().resolve(last));
     } catch (IOException e) {
       throw problem(given, reason(e));
     }
+  }
+
+  /**
+   * Returns the path without dots at its end. Two dots are for the host to follow: behind a link
+   * they do not lead back to where the link is.
+   */
+  private static Path withoutDots(Path given) {
+    Path path = given;
+    while (path.endsWith(".")) {
+      path = path.getParent();
+    }
+    return path;
   }
 
   static CommandFailure problem(String name, String what) {

@@ -25,6 +25,22 @@ final class MountPointTest {
     assertThat(found).isEqualTo(new MountPoint(real.toRealPath().toString(), true));
   }
 
+  /** As the host resolves it: what comes after a link is looked up where the link leads. */
+  @Test
+  void twoDotsBehindALinkLeadOutOfItsTarget() throws Exception {
+    Path place = Files.createDirectories(folder.resolve("there/mnt"));
+    Path inside = Files.createDirectory(place.resolveSibling("inside"));
+    Path link = Files.createSymbolicLink(folder.resolve("link"), inside);
+
+    for (String name : List.of("/../mnt", "//..//mnt//", "/../mnt/.", "/../inside/../mnt/./.")) {
+      assertThat(MountPoint.check(link + name, List.of()).name())
+          .as(name)
+          .isEqualTo(place.toRealPath().toString());
+    }
+    assertThat(MountPoint.realName(link + "/..")).isEqualTo(folder.toRealPath() + "/there");
+    assertThat(MountPoint.realName("/.")).isEqualTo("/");
+  }
+
   @Test
   void aRegularFileShowsOneImage() throws Exception {
     String file = Files.createFile(folder.resolve("file")).toString();
