@@ -84,7 +84,7 @@ final class MountLifecycle {
   int run() throws InterruptedException {
     boolean endedInPeace = true;
     if (awaitStopOrEnd() == Event.STOP) {
-      endedInPeace = unmounted() ? ended() : drained();
+      endedInPeace = served(!unmounted());
     }
     boolean closedClean = closeDisks();
     return endedInPeace && closedClean ? ExitCode.DONE : ExitCode.FAILED;
@@ -121,25 +121,21 @@ final class MountLifecycle {
     return false;
   }
 
-  /** Waits for what the kernel still has to say to a mount that nobody uses any more. */
-  private boolean ended() throws InterruptedException {
+  /**
+   * Serves whoever still uses a mount that is hidden now, until its end. One that was unmounted has
+   * users only in other mount namespaces, and its end is what the kernel still has to say; one that
+   * was detached ends for us with the last handle.
+   *
+   * @return whether every handle was closed by its owner
+   */
+  private boolean served(boolean detached) throws InterruptedException {
     long deadlineMillis = clockMillis.getAsLong() + GRACE_MILLIS;
-    long leftMillis = GRACE_MILLIS;
-    while (leftMillis > 0 && events.await(leftMillis) != Event.ENDED) {
-      leftMillis = deadlineMillis - clockMillis.getAsLong();
-    }
-    return true;
-  }
-
-  /** Returns whether every handle was closed by its owner. */
-  private boolean drained() throws InterruptedException {
-    long deadlineMillis = clockMillis.getAsLong() + GRACE_MILLIS;
-    while (mount.openHandles() > 0) {
+    while (!detached || mount.openHandles() > 0) {
       long leftMillis = deadlineMillis - clockMillis.getAsLong();
       if (leftMillis <= 0) {
         return cutOff("after " + GRACE_MILLIS / 1000 + " s");
       }
-      Event event = events.await(Math.min(leftMillis, LOOK_MILLIS));
+      Event event = events.await(detached ? Math.min(leftMillis, LOOK_MILLIS) : leftMillis);
       if (event == Event.ENDED) {
         return true;
       }

@@ -13,6 +13,8 @@ import java.util.ArrayList;
 import java.util.Deque;
 import java.util.List;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 final class MountLifecycleTest {
   private final List<String> calls = new ArrayList<>();
@@ -77,6 +79,23 @@ final class MountLifecycleTest {
     assertThat(world.nowMillis).isEqualTo(2_000);
   }
 
+  /** An unmount here says nothing of copies of the mount in other mount namespaces. */
+  @ParameterizedTest(name = "cut off at {0} ms")
+  @ValueSource(longs = {2_000, 10_000})
+  void handlesInAnotherNamespaceAreWaitedForAndCutOffAsWell(long endMillis)
+      throws InterruptedException {
+    world.at(0, Event.STOP);
+    if (endMillis < 10_000) {
+      world.at(endMillis, Event.STOP);
+    }
+    world.handlesUntilMillis = Long.MAX_VALUE;
+    world.isUsedElsewhere = true;
+
+    assertThat(run()).isEqualTo(ExitCode.FAILED);
+    assertThat(calls).containsExactly("unmount", "cutOff", "close");
+    assertThat(world.nowMillis).isEqualTo(endMillis);
+  }
+
   @Test
   void aFailedLastFlushIsAFailureAndTheOtherDisksAreClosedAllTheSame() throws InterruptedException {
     world.at(0, Event.ENDED);
@@ -107,6 +126,7 @@ final class MountLifecycleTest {
     private final Deque<Entry> script = new ArrayDeque<>();
     private long nowMillis;
     private long handlesUntilMillis;
+    private boolean isUsedElsewhere;
 
     void at(long millis, Event event) {
       script.add(new Entry(millis, event));
@@ -126,7 +146,7 @@ final class MountLifecycleTest {
 
     @Override
     public void unmount() throws IOException {
-      if (openHandles() > 0) {
+      if (openHandles() > 0 && !isUsedElsewhere) {
         calls.add("unmount: busy");
         throw new BlockException(BlockError.BUSY, "busy");
       }
