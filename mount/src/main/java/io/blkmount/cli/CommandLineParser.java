@@ -20,7 +20,7 @@ final class CommandLineParser {
    */
   static CommandLineOptions parse(List<String> words) throws CommandFailure {
     try {
-      return options(configured().parseArgs(words.toArray(String[]::new)));
+      return withoutEmpty(options(configured().parseArgs(words.toArray(String[]::new))));
     } catch (ParameterException e) {
       throw CommandFailure.usage(lowerCaseStart(e.getMessage()));
     }
@@ -54,6 +54,14 @@ final class CommandLineParser {
     result.matchedPositionals().stream()
         .flatMap(operands -> operands.stringValues().stream())
         .forEach(options::addOperand);
+    return options;
+  }
+
+  /** A variable that is not set is no way to say "the current directory". */
+  private static CommandLineOptions withoutEmpty(CommandLineOptions options) throws CommandFailure {
+    if (options.operands().contains("")) {
+      throw CommandFailure.usage("the name of an image or of a mount point is empty");
+    }
     return options;
   }
 

@@ -72,6 +72,12 @@ final class CommandLineParserTest {
   }
 
   @Test
+  void aVariableThatIsNotSetIsNoName() {
+    assertThat(catchThrowableOfType(CommandFailure.class, () -> parse("a", "")))
+        .hasMessageStartingWith("the name of an image or of a mount point is empty");
+  }
+
+  @Test
   void helpNamesEveryOptionInGroups() {
     assertThat(CommandLineHelp.text())
         .startsWith("Usage: blkmount [options] IMAGE... MOUNTPOINT\n")
