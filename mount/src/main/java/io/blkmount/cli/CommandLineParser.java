@@ -52,6 +52,7 @@ final class CommandLineParser {
       }
     }
     result.matchedPositionals().stream()
+        .distinct() // one for each run of operands between options, each with all of them
         .flatMap(operands -> operands.stringValues().stream())
         .forEach(options::addOperand);
     return options;

@@ -41,6 +41,12 @@ final class CommandLineParserTest {
   }
 
   @Test
+  void optionsMayStandBetweenOperands() throws CommandFailure {
+    assertThat(parse("a", "-r", "b", "--cache", "none", "m", "-v").operands())
+        .containsExactly("a", "b", "m");
+  }
+
+  @Test
   void aFlagMayBeTakenBack() throws CommandFailure {
     assertThat(parse("--snapshot=true").has(Option.SNAPSHOT)).isTrue();
     assertThat(parse("--snapshot", "--snapshot=false").has(Option.SNAPSHOT)).isFalse();
