@@ -5,6 +5,7 @@ import io.blkmount.block.bytes.HostName;
 import io.blkmount.block.driver.KeySource;
 import io.blkmount.block.error.BlockError;
 import io.blkmount.block.error.BlockException;
+import io.blkmount.fuse.HostCalls;
 import java.io.File;
 import java.io.IOException;
 import java.io.InputStream;
@@ -19,6 +20,9 @@ import org.jspecify.annotations.Nullable;
 final class MountKey implements KeySource, AutoCloseable {
   /** Far more than any key has; a device without an end is no key. */
   private static final int MAX_LENGTH = 1 << 20;
+
+  /** Set by the launcher if the key file is one of its caller's descriptors. */
+  private static final String DESCRIPTOR = "BLKMOUNT_KEY_DESCRIPTOR";
 
   private final @Nullable String file;
   private boolean wasAsked;
@@ -78,11 +82,15 @@ final class MountKey implements KeySource, AutoCloseable {
     return endsWithNewline ? " (the newline at the end of the key file is part of the key)" : "";
   }
 
-  /** Wipes the key. */
+  /** Wipes the key, and closes the descriptor that it came over. */
   @Override
   public void close() {
     if (key != null) {
       Arrays.fill(key, (byte) 0);
+    }
+    @Nullable String descriptor = ProcessWords.variable(DESCRIPTOR);
+    if (descriptor != null) {
+      HostCalls.close(Integer.parseInt(descriptor));
     }
   }
 }

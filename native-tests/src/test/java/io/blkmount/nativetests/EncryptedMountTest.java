@@ -58,6 +58,31 @@ final class EncryptedMountTest {
     QemuImg.requireSame(image, expected, format);
   }
 
+  /** So no disk ever holds it. */
+  @ParameterizedTest(name = "{0}")
+  @ValueSource(
+      strings = {
+        "$1 --secret-file <(printf %s \"$2\") $3 --log-file $4 --pid-file $5 $6",
+        "printf %s \"$2\" | $1 --secret-file=/dev/stdin $3 --log-file $4 --pid-file $5 $6"
+      })
+  void theKeyMayComeOverADescriptorThatIsClosedThen(String script) throws IOException {
+    Path mountPoint = Files.createDirectory(bench.path("mnt"));
+    Path pid = bench.path("pid");
+
+    Shell.bash(
+        script,
+        Project.launcher(),
+        TestKey.TEXT,
+        image("luks"),
+        bench.path("log"),
+        pid,
+        mountPoint);
+
+    String pipes = Shell.bash("find /proc/$(cat $1)/fd -lname 'pipe:*'", pid);
+    Shell.run(Project.launcher(), "--unmount", mountPoint).requireSuccess();
+    assertThat(pipes).isEmpty();
+  }
+
   @Test
   void aMissingKeyIsOneLine() throws IOException {
     Path image = image("luks");
