@@ -168,6 +168,10 @@ final class MountLifecycle {
       } catch (IOException e) {
         LOGGER.log(Level.ERROR, "data may be lost: the last flush failed", e);
         clean = false;
+      } catch (RuntimeException | Error e) {
+        // A fault of ours in one disk is no reason to lose what was written to the others.
+        LOGGER.log(Level.ERROR, "data may be lost: internal error", e);
+        clean = false;
       }
     }
     return clean;

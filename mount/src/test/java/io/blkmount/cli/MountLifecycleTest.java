@@ -114,6 +114,23 @@ final class MountLifecycleTest {
     assertThat(calls).containsExactly("close fails", "close");
   }
 
+  @Test
+  void aFaultOfOursInOneDiskLosesNothingOfTheOthers() throws InterruptedException {
+    world.at(0, Event.ENDED);
+    Closeable broken =
+        () -> {
+          throw new IllegalStateException("fault");
+        };
+
+    int exitCode =
+        new MountLifecycle(
+                world, List.of(broken, () -> calls.add("close")), world, () -> world.nowMillis)
+            .run();
+
+    assertThat(exitCode).isEqualTo(ExitCode.FAILED);
+    assertThat(calls).containsExactly("close");
+  }
+
   private int run() throws InterruptedException {
     Closeable disk = () -> calls.add("close");
     return new MountLifecycle(world, List.of(disk), world, () -> world.nowMillis).run();
