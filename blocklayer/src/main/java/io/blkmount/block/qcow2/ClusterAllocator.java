@@ -197,12 +197,23 @@ final class ClusterAllocator {
     for (long at = first; at < end; at = nextBlockStart(at)) {
       blocks.requireTableEntry(at);
       if (refcounts.blockOffset(at) == 0) {
-        long place = allocate(1).hostOffset() >> metadata.geometry().clusterBits();
-        if (refcounts.blockOffset(at) == 0) {
-          blocks.place(at, place);
-        } else { // the block came into being while its place was sought
-          giveBack(new HostRun(place << metadata.geometry().clusterBits(), 1));
-        }
+        addBlock(at);
+      }
+    }
+  }
+
+  /** Makes a block, unless it comes into being while its place is sought. */
+  private void addBlock(long cluster) throws IOException {
+    HostRun place = allocate(1).run();
+    boolean used = false;
+    try {
+      if (refcounts.blockOffset(cluster) == 0) {
+        blocks.place(cluster, place.hostOffset() >> metadata.geometry().clusterBits());
+        used = true;
+      }
+    } finally {
+      if (!used) {
+        giveBack(place);
       }
     }
   }

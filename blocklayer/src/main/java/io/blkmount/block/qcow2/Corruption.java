@@ -115,10 +115,24 @@ final class Corruption {
     if (!writable) {
       throw new BlockException(BlockError.READ_ONLY, imageName + ": opened read-only");
     }
+    requireDecided();
     if (stopped) {
-      String reason = undecided ? "its header may be the old or the new one" : "damaged";
-      throw new BlockException(
-          BlockError.IO, imageName + ": " + reason + ", so that nothing is written to it any more");
+      throw noMoreWrites("damaged");
     }
+  }
+
+  /**
+   * Fails if nobody knows which tables the header names: what was entered in those of memory may be
+   * in none that the next reader finds.
+   */
+  void requireDecided() throws BlockException {
+    if (undecided) {
+      throw noMoreWrites("its header may be the old or the new one");
+    }
+  }
+
+  private BlockException noMoreWrites(String reason) {
+    return new BlockException(
+        BlockError.IO, imageName + ": " + reason + ", so that nothing is written to it any more");
   }
 }

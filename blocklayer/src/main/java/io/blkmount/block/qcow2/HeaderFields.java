@@ -32,10 +32,11 @@ final class HeaderFields {
   /**
    * Switches durably to another L1 table: entry count and host offset are neighbours.
    *
-   * @throws IOException if it failed; the header names the old table again, as far as the host lets
+   * @throws IOException if it failed; the header durably names the old table
+   * @throws UndecidedException if it failed and that is not sure
    */
   void switchL1Table(RootTable from, RootTable to) throws IOException {
-    switchTable(Qcow2Header.L1_ENTRY_COUNT_AT, l1Table(from), l1Table(to));
+    switchDurably(Qcow2Header.L1_ENTRY_COUNT_AT, l1Table(from), l1Table(to));
   }
 
   private static ByteBuffer l1Table(RootTable table) {
@@ -45,7 +46,8 @@ final class HeaderFields {
   /**
    * Switches durably to another refcount table: host offset and cluster count are neighbours.
    *
-   * @throws IOException if it failed; the header names the old table again, as far as the host lets
+   * @throws IOException if it failed; the header durably names the old table
+   * @throws UndecidedException if it failed and that is not sure
    */
   void switchRefcountTable(RootTable from, RootTable to) throws IOException {
     switchRefcountTable(
@@ -58,7 +60,7 @@ final class HeaderFields {
    */
   void switchRefcountTable(long from, int fromClusters, long to, int toClusters)
       throws IOException {
-    switchTable(
+    switchDurably(
         Qcow2Header.REFCOUNT_TABLE_OFFSET_AT,
         refcountTable(from, fromClusters),
         refcountTable(to, toClusters));
@@ -79,20 +81,6 @@ final class HeaderFields {
         Qcow2Header.SNAPSHOT_COUNT_AT,
         table.putInt(to.snapshotCount()).putLong(to.snapshotTableOffset()));
     file.flush();
-  }
-
-  private void switchTable(int at, ByteBuffer from, ByteBuffer to) throws IOException {
-    try {
-      write(at, to);
-      file.flush();
-    } catch (IOException e) {
-      try {
-        write(at, from);
-      } catch (IOException suppressed) {
-        e.addSuppressed(suppressed);
-      }
-      throw e;
-    }
   }
 
   /** The header names the old tables or the new ones, and nothing can be written to find out. */

@@ -72,6 +72,9 @@ final class ImageChanges {
       change.run();
     } catch (CorruptImageException e) {
       throw corruption.report(e);
+    } catch (HeaderFields.UndecidedException e) {
+      corruption.stopWriting(e);
+      throw e;
     } finally {
       metadata.epochs().leave(epoch);
     }

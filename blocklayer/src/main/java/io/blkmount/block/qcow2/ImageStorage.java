@@ -35,6 +35,7 @@ final class ImageStorage {
   void flush() throws IOException {
     if (corruption.wasWritable()) {
       changes.store(writeback::flush);
+      corruption.requireDecided();
     }
   }
 

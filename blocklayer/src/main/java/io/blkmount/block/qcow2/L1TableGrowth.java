@@ -67,12 +67,13 @@ final class L1TableGrowth {
     RootTable grown = new RootTable(hostOffset, wanted);
     try {
       writeback.exclusively(() -> write(grown, clusters));
+      writeback.exclusively(() -> switchTo(grown));
+    } catch (HeaderFields.UndecidedException e) {
+      throw e; // the header may name the new table
     } catch (IOException e) {
       giveBack(new HostRun(hostOffset, clusters), e);
       throw e;
     }
-    // From here on the clusters leak if anything fails: the header may name them already.
-    writeback.exclusively(() -> switchTo(grown));
   }
 
   private void giveBack(HostRun run, IOException failure) {

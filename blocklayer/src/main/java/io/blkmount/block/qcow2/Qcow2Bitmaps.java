@@ -123,6 +123,9 @@ final class Qcow2Bitmaps implements WriteObserver {
       look(action);
     } catch (CorruptImageException e) {
       throw corruption.report(e);
+    } catch (HeaderFields.UndecidedException e) {
+      corruption.stopWriting(e);
+      throw e;
     }
   }
 

@@ -92,6 +92,9 @@ final class FailureAttempt {
       assertThat(tripped).as(context).isTrue();
       checkOutside();
       checkImage(Findings::isConsistent, "before the retry");
+      if (!image.driver().support().writable()) {
+        return tripped; // whether the header was switched is not known
+      }
     }
     change(request);
     finish();
@@ -168,17 +171,11 @@ final class FailureAttempt {
   private void finish() throws IOException {
     check(0, model.length());
     image.close();
-    // A header that may or may not name the new table keeps the table from being given back.
-    checkImage(
-        findings -> findings.isConsistent() && findings.leaks() <= mostLeaks(), "after close");
+    checkImage(Findings::isClean, "after close");
     Qcow2Reader reader = new Qcow2Reader(memory.content(), prepared.below());
     ByteBuffer all = ByteBuffer.allocate(model.length());
     reader.read(0, all);
     model.check(0, all.flip(), context + " after close");
-  }
-
-  private int mostLeaks() {
-    return request == Request.GROW || request == Request.GROW_FULL ? 1 : 0;
   }
 
   private void checkImage(Predicate<Findings> rule, String when) {
