@@ -86,12 +86,11 @@ final class OverlapGuard {
   /**
    * Notes where the tables of all snapshots are; {@link SnapshotGuard} knows.
    *
-   * @param l1Tables of whole clusters
-   * @param l2Tables of whole clusters, those that the disk itself has, too, among them
+   * @param tables those that the disk itself has, too, among them
    */
-  void snapshotTables(HostRanges l1Tables, HostRanges l2Tables) {
-    snapshotL1Tables = guards(Area.SNAPSHOT_L1_TABLE) ? l1Tables : HostRanges.NONE;
-    snapshotL2Tables = l2Tables;
+  void snapshotTables(SnapshotGuard.Tables tables) {
+    snapshotL1Tables = guards(Area.SNAPSHOT_L1_TABLE) ? tables.l1Tables() : HostRanges.NONE;
+    snapshotL2Tables = tables.l2Tables();
   }
 
   /** Fails if guest data or a new table would go where metadata is; takes no lock. */

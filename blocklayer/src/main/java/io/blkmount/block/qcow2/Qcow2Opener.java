@@ -176,7 +176,7 @@ final class Qcow2Opener {
                 snapshot ->
                     l1Tables.add(new ByteRange(snapshot.l1TableOffset(), snapshot.l1ByteCount())));
     metadata.guard().add(header.snapshotTableOffset(), bytes, OverlapGuard.Area.SNAPSHOT_TABLE);
-    SnapshotGuard.renew(metadata, l1Tables);
+    metadata.guard().snapshotTables(SnapshotGuard.find(metadata, l1Tables));
   }
 
   /**

@@ -169,21 +169,22 @@ final class Qcow2Snapshots {
       long tableOffset = next.write(table);
       next.release(header.snapshotTableOffset(), tableBytes);
       next.write(active);
+      SnapshotGuard.Tables guarded = findTables(); // nothing can fail behind the switch
       Qcow2Header changed = header.withSnapshots(snapshots.size(), tableOffset);
       next.switchTo(active, changed.withDisk(active, length));
       OverlapGuard.Area area = OverlapGuard.Area.SNAPSHOT_TABLE;
       metadata.guard().remove(header.snapshotTableOffset(), tableBytes, area);
       metadata.guard().add(tableOffset, newTableBytes, area);
-      guardTables();
+      metadata.guard().snapshotTables(guarded);
       next.punchFreed();
     }
 
-    private void guardTables() throws IOException {
+    private SnapshotGuard.Tables findTables() throws IOException {
       List<ByteRange> l1Tables =
           snapshots.stream()
               .map(snapshot -> new ByteRange(snapshot.l1TableOffset(), snapshot.l1ByteCount()))
               .toList();
-      SnapshotGuard.renew(metadata, l1Tables);
+      return SnapshotGuard.find(metadata, l1Tables);
     }
   }
 }

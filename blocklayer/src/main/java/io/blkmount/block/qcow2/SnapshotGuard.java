@@ -25,20 +25,27 @@ final class SnapshotGuard {
   }
 
   /**
-   * Tells the guard where the tables of all snapshots are; to be called again when these change.
+   * Where the tables of all snapshots are.
+   *
+   * @param l1Tables of whole clusters
+   * @param l2Tables none unless they are guarded
+   */
+  record Tables(HostRanges l1Tables, HostRanges l2Tables) {}
+
+  /**
+   * Finds the tables of all snapshots.
    *
    * @param l1Tables of the snapshots, in bytes of the file
+   * @return for {@link OverlapGuard#snapshotTables}, to be called again when these change
    * @throws IOException if one cannot be read; nothing is read unless their L2 tables are guarded
    */
-  static void renew(Metadata metadata, List<ByteRange> l1Tables) throws IOException {
-    OverlapGuard guard = metadata.guard();
+  static Tables find(Metadata metadata, List<ByteRange> l1Tables) throws IOException {
     int clusterSize = metadata.geometry().clusterSize();
     HostRanges l1Clusters =
         HostRanges.of(l1Tables.stream().map(table -> table.alignedOut(clusterSize)).toList());
-    guard.snapshotTables(l1Clusters, HostRanges.NONE);
-    if (guard.guards(OverlapGuard.Area.SNAPSHOT_L2_TABLE)) {
-      guard.snapshotTables(l1Clusters, new SnapshotGuard(metadata).l2Tables(l1Tables));
-    }
+    boolean looks = metadata.guard().guards(OverlapGuard.Area.SNAPSHOT_L2_TABLE);
+    return new Tables(
+        l1Clusters, looks ? new SnapshotGuard(metadata).l2Tables(l1Tables) : HostRanges.NONE);
   }
 
   /** Snapshots share most of their tables, and a made-up image could have all share one. */

@@ -3,6 +3,7 @@ package io.blkmount.block.qcow2;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.blkmount.block.driver.DiscardMode;
 import io.blkmount.block.driver.InternalSnapshot;
 import io.blkmount.block.driver.NewSnapshot;
 import io.blkmount.block.driver.Snapshottable;
@@ -16,6 +17,7 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.time.Instant;
 import java.util.List;
+import java.util.Map;
 import java.util.stream.Stream;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
@@ -26,6 +28,10 @@ import org.junit.jupiter.params.provider.MethodSource;
  * and the same operation succeeds once the host has recovered.
  */
 final class SnapshotFailureTest {
+  /** All tables are looked for, and may not be found. */
+  private static final TestImage.Options GUARDED =
+      new TestImage.Options(DiscardMode.UNMAP, false, Map.of("overlap-check", "all"));
+
   private enum Operation {
     TAKE,
     APPLY,
@@ -87,7 +93,7 @@ final class SnapshotFailureTest {
     MemoryInstance memory = MemoryInstance.file(content.copy(), 1);
     FaultInstance host =
         new FaultInstance(memory, FaultKind.CALLS, kind.error(), kind.halfWrites());
-    TestImage image = TestImage.open(host, null);
+    TestImage image = TestImage.open(host, null, GUARDED);
     ByteBuffer before = all(image);
     kind.arm(host, n);
     boolean failed = fails(image, operation);
