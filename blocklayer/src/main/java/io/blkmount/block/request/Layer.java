@@ -97,14 +97,16 @@ final class Layer {
 
   /**
    * Begins a change of the length: a serialising request from the first byte that comes or goes to
-   * infinity.
+   * infinity. It has all of that byte's unit, because a write beside it may fill up the rest of the
+   * unit as far as the disk goes, which must not change meanwhile.
    *
    * @param newLength in bytes
    */
   TrackedRequest beginTruncate(long newLength) throws IOException {
     while (true) {
       long changed = Math.min(newLength, instance.length());
-      TrackedRequest request = tracker.beginSerialising(changed, Long.MAX_VALUE);
+      TrackedRequest request =
+          tracker.beginSerialising(Alignment.down(changed, changeUnit()), Long.MAX_VALUE);
       boolean entered = false;
       try {
         entered = Math.min(newLength, instance.length()) >= changed;
