@@ -29,7 +29,10 @@ final class BitmapSet {
   private final List<PersistentBitmap> bitmaps = new ArrayList<>();
   private @Nullable BitmapsPointer directory;
 
-  /** Whether an attempt to set flags may have left more of them on the disk than memory knows. */
+  /**
+   * Whether the disk may have another directory than memory knows, or none: a change of it has
+   * failed half way.
+   */
   private boolean directoryUncertain;
 
   BitmapSet(
@@ -138,7 +141,6 @@ final class BitmapSet {
         content.settle();
       }
     }
-    directoryUncertain = false;
   }
 
   private BitmapRecord store(PersistentBitmap bitmap, NewClusters clusters, List<HostRun> obsolete)
@@ -200,16 +202,7 @@ final class BitmapSet {
 
   private void replaceDirectory(
       NewClusters clusters, List<HostRun> obsolete, Preparation preparation) throws IOException {
-    BitmapsPointer next;
-    try {
-      next = writeDirectory(preparation.prepare(), clusters);
-      writeback.flush(); // refcounts and bytes: the header may point there at any time from now on
-    } catch (IOException | RuntimeException | Error e) {
-      clusters.giveBack(e);
-      throw e;
-    }
-    // From here on the clusters leak if anything fails: the header may point there already.
-    writeback.exclusively(() -> putInForce(next));
+    BitmapsPointer next = putInForce(clusters, preparation);
     clusters.guard();
     BitmapsPointer old = directory;
     directory = next;
@@ -219,6 +212,24 @@ final class BitmapSet {
     int bits = metadata.geometry().clusterBits();
     for (HostRun run : obsolete) {
       drop(run.hostOffset(), (long) run.clusterCount() << bits, OverlapGuard.Area.BITMAP_DATA);
+    }
+  }
+
+  /** Fails with everything given back unless the header may point there. */
+  private @Nullable BitmapsPointer putInForce(NewClusters clusters, Preparation preparation)
+      throws IOException {
+    try {
+      BitmapsPointer next = writeDirectory(preparation.prepare(), clusters);
+      writeback.flush(); // refcounts and bytes: the header may point there at any time from now on
+      directoryUncertain = true; // on the way there is none
+      writeback.exclusively(() -> putInForce(next));
+      directoryUncertain = false;
+      return next;
+    } catch (HeaderFields.UndecidedException e) {
+      throw e;
+    } catch (IOException | RuntimeException | Error e) {
+      clusters.giveBack(e);
+      throw e;
     }
   }
 

@@ -73,24 +73,28 @@ final class BitmapsExtension {
    *
    * @param pointer to what is durable already
    * @throws BlockException {@code NO_SPACE} if the first cluster has no room for it
-   * @throws IOException if it failed; the header may point to either
+   * @throws IOException if it failed; the header durably points there not, but perhaps nowhere
+   * @throws HeaderFields.UndecidedException if it failed and that is not sure
    */
   void point(BitmapsPointer pointer) throws IOException {
     FirstCluster start = read();
     ByteBuffer content = content(pointer);
     int contentAt = start.recordAt + HeaderExtensions.RECORD_HEAD;
     if (start.isValid() && isInOneSector(contentAt, HeaderExtensions.BITMAPS_LENGTH)) {
-      switchContent(start, contentAt, content);
+      ByteBuffer before = start.bytes.slice(contentAt, HeaderExtensions.BITMAPS_LENGTH);
+      new HeaderFields(metadata)
+          .switchRecord(
+              contentAt, before.position(before.limit()), content.position(content.limit()));
       return;
     }
-    turnBit(start, false);
+    turnBitOff(start);
     if (start.recordAt == NONE) {
       insert(start, content);
     } else {
       write(contentAt, content);
     }
     metadata.file().flush();
-    turnBit(start, true);
+    new HeaderFields(metadata).switchAutoclear(others(start), others(start) | FeatureBits.BITMAPS);
   }
 
   private static ByteBuffer content(BitmapsPointer pointer) {
@@ -104,20 +108,6 @@ final class BitmapsExtension {
 
   private static boolean isInOneSector(int at, int length) {
     return at / SECTOR == (at + length - 1) / SECTOR;
-  }
-
-  private void switchContent(FirstCluster start, int at, ByteBuffer content) throws IOException {
-    try {
-      write(at, content);
-      metadata.file().flush();
-    } catch (IOException e) {
-      try {
-        write(at, start.bytes.slice(at, HeaderExtensions.BITMAPS_LENGTH));
-      } catch (IOException suppressed) {
-        e.addSuppressed(suppressed);
-      }
-      throw e;
-    }
   }
 
   /** Puts the record where the end mark is, and the end mark behind it. */
@@ -161,16 +151,19 @@ final class BitmapsExtension {
    */
   void remove() throws IOException {
     FirstCluster start = read();
-    turnBit(start, false);
+    turnBitOff(start);
     if (start.recordAt != NONE && start.recordAt + LENGTH == start.endAt) {
       write(start.recordAt, ByteBuffer.allocate(LENGTH));
       metadata.file().flush();
     }
   }
 
-  private void turnBit(FirstCluster start, boolean on) throws IOException {
-    long others = start.autoclear() & ~FeatureBits.BITMAPS;
-    new HeaderFields(metadata).writeAutoclear(on ? others | FeatureBits.BITMAPS : others);
+  private static long others(FirstCluster start) {
+    return start.autoclear() & ~FeatureBits.BITMAPS;
+  }
+
+  private void turnBitOff(FirstCluster start) throws IOException {
+    new HeaderFields(metadata).writeAutoclear(others(start));
     metadata.file().flush();
   }
 

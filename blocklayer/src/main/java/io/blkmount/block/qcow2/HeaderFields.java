@@ -115,6 +115,27 @@ final class HeaderFields {
     switchDurably(0, from, to);
   }
 
+  /**
+   * Switches durably to another record of the same length in one sector of the first cluster.
+   *
+   * @param at where it is
+   * @param from what is there, from 0 to the position
+   * @param to what shall be there, as long
+   * @throws IOException if it failed; the old record is there, durably
+   * @throws UndecidedException if it failed and that is not sure
+   */
+  void switchRecord(int at, ByteBuffer from, ByteBuffer to) throws IOException {
+    switchDurably(at, from, to);
+  }
+
+  /** Switches durably to other autoclear features (version 3); throws as above. */
+  void switchAutoclear(long from, long to) throws IOException {
+    switchDurably(
+        Qcow2Header.AUTOCLEAR_FEATURES_AT,
+        ByteBuffer.allocate(8).putLong(from),
+        ByteBuffer.allocate(8).putLong(to));
+  }
+
   private void switchDurably(int at, ByteBuffer from, ByteBuffer to) throws IOException {
     try {
       write(at, to);

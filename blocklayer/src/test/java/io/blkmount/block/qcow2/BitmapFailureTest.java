@@ -119,7 +119,7 @@ final class BitmapFailureTest {
       throws IOException {
     Findings findings = Qcow2Checker.check(image);
     assertThat(findings).as(context).matches(Findings::isConsistent);
-    if (done && closed) {
+    if (closed) { // what was not done has left nothing behind
       assertThat(findings).as(context).matches(Findings::isClean);
     }
     for (StoredBitmap each : StoredBitmap.all(image)) {
