@@ -332,7 +332,9 @@ final class ChainTest {
     assertThat(info)
         .contains("\"virtual-size\": 3145728", "\"backing-filename-format\": \"qcow2\"");
     assertThatThrownBy(() -> overlay("base.qcow2", "base.qcow2", null))
-        .hasMessage("new image \"%s\": is its own backing file", path("base.qcow2"));
+        .hasMessage("new image \"%s\": is a file of its own backing chain", path("base.qcow2"));
+    assertThatThrownBy(() -> overlay("base.qcow2", "top.qcow2", null))
+        .hasMessage("new image \"%s\": is a file of its own backing chain", path("base.qcow2"));
     assertThatThrownBy(() -> overlay("other.qcow2", "none", null))
         .isInstanceOf(BlockException.class);
     assertThat(directory.resolve("other.qcow2")).doesNotExist();

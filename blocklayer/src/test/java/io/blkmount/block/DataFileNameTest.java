@@ -12,6 +12,8 @@ import io.blkmount.block.error.BlockException;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -164,17 +166,27 @@ final class DataFileNameTest extends DataFileFixture {
         BlockError.INVALID,
         "a backing file does not go together with a raw data file");
     assertThat(data).doesNotExist();
-    assertFails(
-        () ->
-            BlockLayer.create(
-                image.toString(),
-                "qcow2",
-                new CreateOptions(
-                    LENGTH,
-                    new BackingReference("base.raw", "raw"),
-                    Map.of("data_file", "base.raw"))),
-        BlockError.INVALID,
-        "its data file is its backing file");
-    assertThat(Files.size(folder.resolve("base.raw"))).isEqualTo(512);
+  }
+
+  /** It would be emptied. */
+  @Test
+  void aLayerBelowIsNoNewDataFile() throws IOException {
+    byte[] base = new byte[512];
+    Arrays.fill(base, (byte) 7);
+    Files.write(folder.resolve("base.raw"), base);
+    CreateOptions overlay =
+        new CreateOptions(512, new BackingReference("base.raw", "raw"), Map.of());
+    BlockLayer.create(folder.resolve("mid.qcow2").toString(), "qcow2", overlay);
+
+    for (String below : List.of("base.raw", "mid.qcow2")) {
+      CreateOptions options =
+          new CreateOptions(
+              LENGTH, new BackingReference(below, null), Map.of("data_file", "base.raw"));
+      assertFails(
+          () -> BlockLayer.create(image.toString(), "qcow2", options),
+          BlockError.INVALID,
+          "its data file is a file of its backing chain");
+    }
+    assertThat(folder.resolve("base.raw")).hasBinaryContent(base);
   }
 }

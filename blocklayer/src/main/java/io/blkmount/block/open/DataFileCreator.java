@@ -2,7 +2,6 @@
 package io.blkmount.block.open;
 
 import io.blkmount.block.bytes.HostName;
-import io.blkmount.block.driver.BackingReference;
 import io.blkmount.block.driver.ChildOpener;
 import io.blkmount.block.driver.ChildRole;
 import io.blkmount.block.driver.HostStored.FileKey;
@@ -14,13 +13,14 @@ import io.blkmount.block.graph.BlockNode;
 import io.blkmount.block.graph.PermissionSet;
 import java.io.IOException;
 import java.util.Map;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /** Makes the external data file of a new image; what its name held is gone, as with qemu-img. */
 final class DataFileCreator implements ChildOpener {
   private final LayerOpener layers;
   private final ImageReference image;
-  private final @Nullable BackingReference backing;
+  private final Set<FileKey> chain;
   private final NodeSettings settings;
   private @Nullable String madePath;
 
@@ -28,17 +28,14 @@ final class DataFileCreator implements ChildOpener {
    * Creates a maker of files.
    *
    * @param image exists already
-   * @param backing of the image, or null
+   * @param chain the files below the image
    * @param settings of the file's node
    */
   DataFileCreator(
-      LayerOpener layers,
-      ImageReference image,
-      @Nullable BackingReference backing,
-      NodeSettings settings) {
+      LayerOpener layers, ImageReference image, Set<FileKey> chain, NodeSettings settings) {
     this.layers = layers;
     this.image = image;
-    this.backing = backing;
+    this.chain = chain;
     this.settings = settings;
   }
 
@@ -51,9 +48,9 @@ final class DataFileCreator implements ChildOpener {
   public Child openData(@Nullable String name) throws IOException {
     ImageReference file = image.backing(name == null ? "" : name);
     FileKey key = HostFiles.keyOf(file.path());
-    requireOther(key, image, "itself");
-    if (backing != null) {
-      requireOther(key, image.backing(backing.name()), "its backing file");
+    if (key != null) {
+      require(!key.equals(HostFiles.keyOf(image.path())), "itself");
+      require(!chain.contains(key), "a file of its backing chain");
     }
     HostFiles.create(file.path(), key == null);
     madePath = key == null ? file.path() : null;
@@ -61,9 +58,8 @@ final class DataFileCreator implements ChildOpener {
     return new BlockChild(ChildRole.DATA, node, PermissionSet.ALL);
   }
 
-  private void requireOther(@Nullable FileKey key, ImageReference other, String what)
-      throws IOException {
-    if (key != null && key.equals(HostFiles.keyOf(other.path()))) {
+  private void require(boolean isOther, String what) throws BlockException {
+    if (!isOther) {
       throw new BlockException(
           BlockError.INVALID,
           "new image \"" + HostName.printable(image.path()) + "\": its data file is " + what);

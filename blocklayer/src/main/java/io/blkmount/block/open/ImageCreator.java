@@ -6,6 +6,7 @@ import io.blkmount.block.driver.BackingReference;
 import io.blkmount.block.driver.CreateOptions;
 import io.blkmount.block.driver.DetectZeroesMode;
 import io.blkmount.block.driver.DiscardMode;
+import io.blkmount.block.driver.HostStored;
 import io.blkmount.block.driver.HostStored.FileKey;
 import io.blkmount.block.driver.KeySource;
 import io.blkmount.block.error.BlockError;
@@ -14,7 +15,9 @@ import io.blkmount.block.file.HostFiles;
 import io.blkmount.block.graph.BlockGraph;
 import io.blkmount.block.graph.BlockNode;
 import java.io.IOException;
+import java.util.HashSet;
 import java.util.Map;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /** Creates images and overlays; what the name held is gone, as with qemu-img. */
@@ -28,6 +31,9 @@ public final class ImageCreator {
 
   private final ImageReference target;
   private final String format;
+
+  /** The files below the new image, which would be lost if one of them were made anew. */
+  private final Set<FileKey> chain = new HashSet<>();
 
   private ImageCreator(ImageReference target, String format) {
     this.target = target;
@@ -63,11 +69,6 @@ public final class ImageCreator {
   private CreateOptions withBacking(CreateOptions options, BackingReference backing)
       throws IOException {
     ImageReference base = target.backing(backing.name());
-    FileKey key = HostFiles.keyOf(target.path());
-    if (key != null && key.equals(HostFiles.keyOf(base.path()))) {
-      throw new BlockException(
-          BlockError.INVALID, "new image " + quoted() + ": is its own backing file");
-    }
     OpenOptions reading =
         OpenOptions.of(base.path())
             .withFormat(backing.format())
@@ -75,12 +76,25 @@ public final class ImageCreator {
             .withKeys(KeySource.LOCKED);
     OpenedImage opened = ImageOpener.open(reading);
     try (BlockGraph graph = opened.graph()) {
+      noteFiles(graph);
+      if (chain.contains(HostFiles.keyOf(target.path()))) {
+        throw new BlockException(
+            BlockError.INVALID, "new image " + quoted() + ": is a file of its own backing chain");
+      }
       long length = opened.top().pipeline().length();
       return new CreateOptions(
           options.length() < 0 ? length : options.length(),
           new BackingReference(backing.name(), opened.image().driverName()),
           options.values(),
           options.keys());
+    }
+  }
+
+  private void noteFiles(BlockGraph graph) {
+    for (BlockNode node : graph.nodes()) {
+      if (node.instance() instanceof HostStored stored) {
+        chain.add(stored.fileKey());
+      }
     }
   }
 
@@ -108,7 +122,7 @@ public final class ImageCreator {
 
   private void writeFormat(LayerOpener layers, BlockNode file, CreateOptions options)
       throws IOException {
-    DataFileCreator data = new DataFileCreator(layers, target, options.backing(), SETTINGS);
+    DataFileCreator data = new DataFileCreator(layers, target, chain, SETTINGS);
     try {
       layers.create(format, file, options, data);
     } catch (IOException | RuntimeException e) {
