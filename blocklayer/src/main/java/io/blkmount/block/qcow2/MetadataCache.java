@@ -128,10 +128,11 @@ final class MetadataCache {
     }
     IOException failure = readAndKeep(fresh);
     if (failure != null) {
-      slices.remove(fresh); // its memory is not reused: others may still look at it
+      slices.remove(fresh);
     }
     fresh.finishLoading(failure);
     if (failure != null) {
+      memory.giveBack(fresh.memory()); // nobody reads what was not loaded
       throw failure;
     }
     return fresh;

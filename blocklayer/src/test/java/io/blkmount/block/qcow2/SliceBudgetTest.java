@@ -2,7 +2,9 @@
 package io.blkmount.block.qcow2;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.blkmount.block.error.CorruptImageException;
 import io.blkmount.block.testing.MemoryChild;
 import io.blkmount.block.testing.MemoryInstance;
 import java.io.IOException;
@@ -52,6 +54,19 @@ final class SliceBudgetTest {
     first.close();
     pinAll(second);
     assertThat(second.heldBytes()).isEqualTo(4 * CHUNK);
+  }
+
+  @Test
+  void whatCannotBeReadKeepsNoMemory() throws IOException {
+    MetadataCache cache = cache();
+
+    for (int i = 0; i < 10 * CHUNK / SLICE; i++) {
+      int table = LENGTH + i * CHUNK;
+      assertThatThrownBy(() -> cache.pin(table)).isInstanceOf(CorruptImageException.class);
+    }
+
+    assertThat(cache.heldBytes()).isEqualTo(CHUNK);
+    assertThat(cache.dropUnused()).isEqualTo(CHUNK);
   }
 
   @Test
