@@ -4,6 +4,7 @@ package io.blkmount.cli;
 import io.blkmount.fuse.MountTable;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.DirectoryIteratorException;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -54,7 +55,7 @@ final class MountHolders {
           found.add(name + " (pid " + process.getFileName() + ": " + String.join(", ", uses) + ")");
         }
       }
-    } catch (IOException noProc) {
+    } catch (IOException | DirectoryIteratorException noProc) {
       // Then no process can be named.
     }
   }
@@ -85,7 +86,7 @@ final class MountHolders {
           uses.add(targetOf(descriptor));
         }
       }
-    } catch (IOException endedOrNotOurs) {
+    } catch (IOException | DirectoryIteratorException endedOrNotOurs) {
       // Other users' descriptors are not for us to see.
     }
   }

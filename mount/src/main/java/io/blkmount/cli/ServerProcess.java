@@ -4,6 +4,7 @@ package io.blkmount.cli;
 import java.io.IOException;
 import java.lang.System.Logger.Level;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.DirectoryIteratorException;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -55,7 +56,7 @@ record ServerProcess(long pid, String startTime) {
         }
       }
       return null;
-    } catch (IOException noProc) {
+    } catch (IOException | DirectoryIteratorException noProc) {
       return null;
     }
   }
@@ -79,7 +80,7 @@ record ServerProcess(long pid, String startTime) {
           return true;
         }
       }
-    } catch (IOException ended) {
+    } catch (IOException | DirectoryIteratorException ended) {
       // A process that ends meanwhile is not the one.
     }
     return false;
@@ -103,7 +104,7 @@ record ServerProcess(long pid, String startTime) {
   private static String textOf(Path file) {
     try {
       return new String(Files.readAllBytes(file), StandardCharsets.ISO_8859_1).strip();
-    } catch (IOException ended) {
+    } catch (IOException | DirectoryIteratorException ended) {
       return "";
     }
   }

@@ -7,6 +7,7 @@ import io.blkmount.fuse.MountTable;
 import io.blkmount.fuse.Unmounting;
 import java.io.IOException;
 import java.nio.channels.FileChannel;
+import java.nio.file.DirectoryIteratorException;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -94,6 +95,13 @@ final class UnmountCommand {
       for (Path file : files) {
         flushFile(file);
       }
+    } catch (DirectoryIteratorException e) {
+      throw CommandFailure.failed(
+          "\""
+              + root
+              + "\": cannot be listed, so it stays mounted: "
+              + MountPoint.reason(e.getCause()),
+          e);
     } catch (IOException notOurs) {
       // Another user's mount: umount(8) decides, and the server flushes at its end.
     }
