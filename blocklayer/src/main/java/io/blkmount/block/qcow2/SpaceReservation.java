@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.blkmount.block.qcow2;
 
+import io.blkmount.block.bytes.Alignment;
 import io.blkmount.block.bytes.BouncePool;
 import io.blkmount.block.bytes.Zeroes;
 import io.blkmount.block.driver.WriteFlags;
@@ -14,7 +15,7 @@ import java.nio.ByteBuffer;
  * what a backing file or a compressed cluster holds is written out.
  */
 final class SpaceReservation {
-  /** The smallest write that makes a file longer without reading anything first. */
+  /** The smallest write that reads nothing first, and the unit of encryption. */
   private static final int SECTOR = 512;
 
   private final Metadata metadata;
@@ -55,9 +56,10 @@ final class SpaceReservation {
    * @throws IOException with {@code NO_SPACE} if there is not enough; every byte reads as before
    */
   void reserve(long guestOffset, long guestEnd) throws IOException {
-    for (long at = geometry.clusterStart(guestOffset); at < guestEnd; ) {
+    long end = Alignment.up(guestEnd, SECTOR); // what is encrypted is rewritten in whole sectors
+    for (long at = geometry.clusterStart(guestOffset); at < end; ) {
       writeback.runIfDue();
-      ClusterRun run = lookup.find(at, Math.min(guestEnd, geometry.sliceSpanEnd(at)) - at);
+      ClusterRun run = lookup.find(at, Math.min(end, geometry.sliceSpanEnd(at)) - at);
       at += reserveRun(run);
     }
   }

@@ -229,4 +229,17 @@ final class Qcow2RegressionTest {
     }
     requireClean();
   }
+
+  /** Encrypted bytes are whole sectors; what fallocate(2) asks for need not be. */
+  @Test
+  void oddRangesOfAnEncryptedOverlayAreReserved() throws IOException {
+    PagedBytes base = new PagedBytes(MIB);
+    base.write(0, Images.bytes(MIB, 1));
+    try (TestImage image = open(ImageShape.of(524_288, MIB).withEncryption("aes"), base)) {
+      image.pipeline().reserve(5000, 123_456);
+
+      assertThat(image.pipeline().layerExtentAt(0, MIB).length()).isEqualTo(524_288);
+      assertThat(Images.read(image.io(), 0, MIB)).isEqualTo(ByteBuffer.wrap(base.bytes(0, MIB)));
+    }
+  }
 }
