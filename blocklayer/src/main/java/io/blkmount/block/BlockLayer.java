@@ -50,7 +50,7 @@ public final class BlockLayer {
     OpenedImage opened = ImageOpener.open(options);
     try {
       return backend(opened, options);
-    } catch (IOException e) {
+    } catch (IOException | RuntimeException | Error e) {
       try (BlockGraph graph = opened.graph()) {
         throw e;
       }

@@ -61,7 +61,7 @@ public final class BlockGraph implements Closeable {
 
   /**
    * Closes every node once, parents before their children, and forgets them. A node that fails does
-   * not keep the others open.
+   * not keep the others open, whatever it throws: an open file is a locked one.
    *
    * @throws IOException the first failure, the others suppressed in it
    */
@@ -69,20 +69,38 @@ public final class BlockGraph implements Closeable {
   public void close() throws IOException {
     List<BlockNode> order = topDown();
     nodes.clear();
-    IOException first = null;
+    closeAll(order);
+  }
+
+  private static void closeAll(List<BlockNode> order) throws IOException {
+    Throwable first = null;
     for (BlockNode node : order) {
       try {
         node.instance().close();
-      } catch (IOException e) {
-        if (first == null) {
-          first = e;
-        } else {
-          first.addSuppressed(e);
-        }
+      } catch (IOException | RuntimeException | Error e) {
+        first = joined(first, e);
       }
     }
-    if (first != null) {
-      throw first;
+    rethrow(first);
+  }
+
+  private static Throwable joined(@Nullable Throwable first, Throwable next) {
+    if (first == null) {
+      return next;
+    }
+    if (next != first) { // the JVM may throw the same object whenever memory is out
+      first.addSuppressed(next);
+    }
+    return first;
+  }
+
+  private static void rethrow(@Nullable Throwable failure) throws IOException {
+    if (failure instanceof IOException e) {
+      throw e;
+    } else if (failure instanceof RuntimeException e) {
+      throw e;
+    } else if (failure instanceof Error e) {
+      throw e;
     }
   }
 

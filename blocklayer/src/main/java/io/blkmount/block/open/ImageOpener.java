@@ -41,13 +41,13 @@ public final class ImageOpener {
     ImageOpener opener = new ImageOpener(drivers, options.keys());
     try {
       return opener.openImage(options);
-    } catch (IOException | RuntimeException e) {
+    } catch (IOException | RuntimeException | Error e) {
       opener.closeAfter(e);
       throw e;
     }
   }
 
-  private void closeAfter(Exception failure) {
+  private void closeAfter(Throwable failure) {
     try {
       graph.close();
     } catch (IOException e) {
@@ -91,6 +91,9 @@ public final class ImageOpener {
   private @Nullable Layer openBelow(Layer overlay) throws IOException {
     BackingReference header =
         overlay.node().instance() instanceof Backed backed ? backed.backingReference() : null;
+    if (!(overlay.node().instance() instanceof Backed)) {
+      overlay.request().requireNoBacking(overlay.node().driverName() + " has no backing file");
+    }
     LayerRequest request = requestBelow(overlay, header);
     if (request == null) {
       return null;

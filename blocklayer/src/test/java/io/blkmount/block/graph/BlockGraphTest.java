@@ -72,6 +72,16 @@ final class BlockGraphTest {
   }
 
   @Test
+  void faultOfOursKeepsNobodyOpen() {
+    LayerInstance.faulty(node("top"));
+    LayerInstance.failing(node("base"));
+
+    assertThatThrownBy(graph::close).hasMessage("top is wrong");
+
+    assertThat(closed).hasSize(5);
+  }
+
+  @Test
   void namesAreUnique() throws BlockException {
     assertThat(graph.newName(null)).isEqualTo("#block0");
     assertThat(graph.newName(null)).isEqualTo("#block1");

@@ -17,6 +17,7 @@ final class LayerInstance extends ForwardingInstance {
   private final String name;
   private final List<String> closed;
   private boolean failing;
+  private boolean faulty;
 
   private LayerInstance(String name, long length, List<String> closed, List<Extent> extents) {
     super(MemoryInstance.ofLength(length));
@@ -48,6 +49,11 @@ final class LayerInstance extends ForwardingInstance {
     return node;
   }
 
+  /** Makes the node's close fail by a fault of ours. */
+  static void faulty(BlockNode node) {
+    ((LayerInstance) node.instance()).faulty = true;
+  }
+
   @Override
   protected void before(Call call) {}
 
@@ -71,6 +77,9 @@ final class LayerInstance extends ForwardingInstance {
   public void close() throws IOException {
     closed.add(name);
     super.close();
+    if (faulty) {
+      throw new IllegalStateException(name + " is wrong");
+    }
     if (failing) {
       throw new IOException(name + " fails");
     }
