@@ -43,10 +43,13 @@ final class DirectTransfer implements Transfer, Closeable {
   public void read(long offset, ByteBuffer target) throws BlockException {
     int limit = target.limit();
     int whole = wholeBlocks(offset, target.remaining());
-    target.limit(target.position() + whole);
-    readBlocks(offset, target);
-    boolean atEnd = target.hasRemaining();
-    target.limit(limit);
+    boolean atEnd;
+    try {
+      readBlocks(offset, target.limit(target.position() + whole));
+      atEnd = target.hasRemaining();
+    } finally {
+      target.limit(limit);
+    }
     if (target.hasRemaining() && !atEnd) {
       buffered().read(offset + whole, target);
     }
@@ -86,9 +89,11 @@ final class DirectTransfer implements Transfer, Closeable {
   public void write(long offset, ByteBuffer source) throws BlockException {
     int limit = source.limit();
     int whole = wholeBlocks(offset, source.remaining());
-    source.limit(source.position() + whole);
-    writeBlocks(offset, source);
-    source.limit(limit);
+    try {
+      writeBlocks(offset, source.limit(source.position() + whole));
+    } finally { // who tries again writes all of it
+      source.limit(limit);
+    }
     if (source.hasRemaining()) {
       buffered().write(offset + whole, source);
     }

@@ -86,9 +86,13 @@ final class VmState {
     int limit = target.limit();
     long offset = guestOffset(position, target.remaining());
     long inside = Math.min(target.remaining(), mappedLength() - position);
-    if (inside > 0) {
-      reader.read(offset, target.limit(target.position() + (int) inside));
+    try {
+      if (inside > 0) {
+        reader.read(offset, target.limit(target.position() + (int) inside));
+      }
+    } finally {
+      target.limit(limit);
     }
-    Zeroes.fill(target.limit(limit));
+    Zeroes.fill(target);
   }
 }

@@ -2,8 +2,10 @@
 package io.blkmount.block.file;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.blkmount.block.bytes.Alignment;
+import io.blkmount.block.bytes.BouncePool;
 import io.blkmount.block.driver.BlockLimits;
 import io.blkmount.block.driver.WriteFlags;
 import java.io.IOException;
@@ -67,12 +69,24 @@ final class DirectTransferTest {
   }
 
   @Test
+  void failureLeavesTheLimit() throws IOException {
+    ByteBuffer bytes = BouncePool.allocate(10_001);
+    try (PosixFile file = PosixFile.open(HostPath.of(path.toString()), LibC.O_RDONLY)) {
+      DirectAlignment alignment = DirectAlignment.of(file, file.status());
+      try (DirectTransfer transfer = new DirectTransfer(file, false, alignment)) {
+        assertThatThrownBy(() -> transfer.write(0, bytes)).hasMessageContaining("cannot write");
+      }
+    }
+    assertThat(bytes.limit()).isEqualTo(10_001);
+  }
+
+  @Test
   void randomRequestsAgreeWithAPlainArray() throws IOException {
     for (long seed = 1; seed <= 3; seed++) {
       SplittableRandom random = new SplittableRandom(seed);
       byte[] model = new byte[200_000];
       int length = 0;
-      HostFiles.create(path.toString(), false);
+      Files.write(path, new byte[0]);
       try (HostFile file = HostImages.open(path.toString(), true, DIRECT)) {
         for (int step = 0; step < 300; step++) {
           int offset = random.nextInt(190_000);
