@@ -20,8 +20,8 @@ public final class HostFiles {
   private HostFiles() {}
 
   /**
-   * Makes an empty regular file, or empties one that nobody else uses. A block device is left as it
-   * is.
+   * Makes an empty regular file, or finds that nobody else uses one that is there. What that holds
+   * stays: who has checked what shall become of it empties it.
    *
    * @param name of the file
    * @param exclusive fail if the name exists
@@ -40,7 +40,6 @@ public final class HostFiles {
     try (PosixFile file = PosixFile.create(path, flags, MODE)) {
       HostOpening.requireStorage(path, file.status().type());
       ImageLock.acquire(file, HostFileOptions.forWriting(path));
-      file.truncate(0);
     }
   }
 

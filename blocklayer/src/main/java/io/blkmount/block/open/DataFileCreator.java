@@ -67,7 +67,7 @@ final class DataFileCreator implements ChildOpener {
   }
 
   /** Removes the file if it was not there before. */
-  void removeAfter(Exception failure) {
+  void removeAfter(Throwable failure) {
     if (madePath != null) {
       try {
         HostFiles.unlink(madePath);

@@ -103,7 +103,7 @@ public final class ImageCreator {
     HostFiles.create(target.path(), isNew);
     try {
       write(options);
-    } catch (IOException | RuntimeException e) {
+    } catch (IOException | RuntimeException | Error e) {
       removeAfter(isNew ? target.path() : null, e);
       throw e;
     }
@@ -125,13 +125,13 @@ public final class ImageCreator {
     DataFileCreator data = new DataFileCreator(layers, target, chain, SETTINGS);
     try {
       layers.create(format, file, options, data);
-    } catch (IOException | RuntimeException e) {
+    } catch (IOException | RuntimeException | Error e) {
       data.removeAfter(e);
       throw e;
     }
   }
 
-  private static void removeAfter(@Nullable String path, Exception failure) {
+  private static void removeAfter(@Nullable String path, Throwable failure) {
     if (path != null) {
       try {
         HostFiles.unlink(path);

@@ -40,9 +40,10 @@ record NewDataFile(ChildOpener.Child file) {
     return new NewDataFile(file);
   }
 
-  /** Gives the file the disk's length, durably; a device keeps its own. */
+  /** Makes the file as many zeros as the disk is long, durably; a device keeps its own. */
   void fit(long length) throws IOException {
     if (file.support().growable()) {
+      file.truncate(0, Preallocation.OFF);
       file.truncate(length, Preallocation.OFF);
     }
     file.flush();

@@ -52,6 +52,7 @@ public final class RawDriver implements BlockDriver {
       throw new BlockException(BlockError.NOT_SUPPORTED, "format raw: no room for a backing file");
     }
     if (file.support().growable()) {
+      file.truncate(0, Preallocation.OFF);
       file.truncate(options.length(), preallocation);
     } else if (file.length() < options.length()) {
       throw new BlockException(

@@ -5,6 +5,7 @@ import io.blkmount.block.driver.DriverInstance;
 import io.blkmount.block.driver.Preallocation;
 import io.blkmount.block.testing.DriverContract;
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
 import org.junit.jupiter.api.Nested;
@@ -56,7 +57,8 @@ final class HostFileContractTest {
 
     @Override
     protected DriverInstance open(long length) throws IOException {
-      HostFiles.create(path().toString(), false);
+      Files.deleteIfExists(path());
+      HostFiles.create(path().toString(), true);
       HostFile file = HostImages.open(path().toString(), true, options);
       file.truncate(length, Preallocation.OFF);
       return file;

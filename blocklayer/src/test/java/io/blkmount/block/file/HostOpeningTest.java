@@ -161,7 +161,7 @@ final class HostOpeningTest {
   }
 
   @Test
-  void createEmptiesAFileUnlessItMustBeNew() throws IOException {
+  void createKeepsWhatIsThereUnlessItMustBeNew() throws IOException {
     Path path = Files.write(directory.resolve("disk.raw"), new byte[100]);
 
     assertRefused(
@@ -170,7 +170,7 @@ final class HostOpeningTest {
         "cannot create \"%s\": exists already".formatted(path));
     HostFiles.create(path.toString(), false);
 
-    assertThat(Files.size(path)).isZero();
+    assertThat(Files.size(path)).isEqualTo(100);
   }
 
   @Test
