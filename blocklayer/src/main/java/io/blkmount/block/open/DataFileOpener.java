@@ -69,6 +69,7 @@ final class DataFileOpener {
     try {
       ImageReference reference = given == null ? image.backing(name) : ImageReference.of(given);
       NodeSettings child = settings.forFile().with(own);
+      requireWritable(child);
       requireNear(reference, given == null && child.writable());
       guard.admitData(reference);
       opened = edge(open(reference, child), child.writable());
@@ -86,6 +87,13 @@ final class DataFileOpener {
   private static BlockChild edge(BlockNode node, boolean writable) {
     PermissionSet permissions = writable ? PermissionSet.ALL : PermissionSet.READ_ONLY;
     return new BlockChild(ChildRole.DATA, node, permissions);
+  }
+
+  private void requireWritable(NodeSettings child) throws BlockException {
+    if (settings.writable() && !child.writable()) {
+      throw new BlockException(
+          BlockError.READ_ONLY, "option read-only=on: the image is opened for writing");
+    }
   }
 
   private void requireNear(ImageReference file, boolean asked) throws BlockException {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.blkmount.block.open;
 
+import io.blkmount.block.bytes.HostName;
 import io.blkmount.block.driver.BlockDriver;
 import io.blkmount.block.error.BlockError;
 import io.blkmount.block.error.BlockException;
@@ -58,7 +59,8 @@ record DriverRegistry(List<BlockDriver> formats, List<BlockDriver> protocols) {
     if (driver == null) {
       String known = drivers.stream().map(BlockDriver::name).collect(Collectors.joining(", "));
       throw new BlockException(
-          BlockError.NOT_SUPPORTED, "unknown " + kind + " \"" + name + "\": known are " + known);
+          BlockError.NOT_SUPPORTED,
+          "unknown " + kind + " \"" + HostName.printable(name) + "\": known are " + known);
     }
     return driver;
   }

@@ -25,6 +25,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
 
 /** Opens the two nodes of one layer: the host file, and the format on it. */
@@ -48,6 +49,7 @@ final class LayerOpener {
   BlockNode open(LayerRequest layer) throws IOException {
     String format = layer.format();
     if (format != null && drivers.isProtocol(format)) {
+      requireNoFile(format, layer.file());
       return openFile(format, layer.reference(), layer.settings(), layer.own());
     }
     NodeSettings settings = layer.settings().forFile().with(layer.file());
@@ -55,6 +57,17 @@ final class LayerOpener {
     String protocol = driver == null ? layer.reference().protocol() : driver;
     BlockNode file = openFile(protocol, layer.reference(), settings, layer.file());
     return openFormat(layer, file);
+  }
+
+  private static void requireNoFile(String protocol, OptionTree options) throws BlockException {
+    if (!options.isEmpty()) {
+      throw new BlockException(
+          BlockError.INVALID,
+          "driver "
+              + protocol
+              + " has no file below it: option file."
+              + HostName.printable(String.join(", file.", new TreeSet<>(options.left().keySet()))));
+    }
   }
 
   /** Opens a host file; only here a flush can be left out, because formats order their own. */
@@ -73,6 +86,11 @@ final class LayerOpener {
   BlockNode openFormat(LayerRequest layer, BlockNode file) throws IOException {
     NodeSettings settings = layer.settings();
     BlockChild child = fileOf(file, settings.writable());
+    if (settings.writable() && !child.support().writable()) {
+      throw new BlockException(
+          BlockError.READ_ONLY,
+          "option file.read-only=on: \"" + child.name() + "\" is opened for writing");
+    }
     String format = layer.format();
     BlockDriver driver = driverOf(format, layer.reference(), child);
     OptionTree dataOptions = layer.own().takeChild(DataFileOpener.OPTION);

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.blkmount.block.open;
 
+import io.blkmount.block.bytes.HostName;
 import io.blkmount.block.driver.BackingReference;
 import io.blkmount.block.error.BlockError;
 import io.blkmount.block.error.BlockException;
 import java.io.IOException;
+import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -52,6 +54,7 @@ record LayerRequest(
    */
   @Nullable LayerRequest below(@Nullable BackingReference header) throws IOException {
     if (detached) {
+      requireNoBacking("beside backing=null");
       return null;
     }
     OptionTree belowFile = backing.takeChild("file");
@@ -66,6 +69,20 @@ record LayerRequest(
       return null;
     }
     return of(base, baseFormat, settings.forBacking().with(backing), backing, belowFile);
+  }
+
+  /**
+   * Fails if the user said something of a backing file.
+   *
+   * @param why there is none
+   * @throws BlockException that names what was said
+   */
+  void requireNoBacking(String why) throws BlockException {
+    if (!backing.isEmpty()) {
+      String names = String.join(", backing.", new TreeSet<>(backing.left().keySet()));
+      throw new BlockException(
+          BlockError.INVALID, "option backing." + HostName.printable(names) + ": " + why);
+    }
   }
 
   private void requireNoOptions(OptionTree belowFile) throws BlockException {

@@ -97,7 +97,7 @@ record NodeSettings(
   NodeSettings with(OptionTree own) throws BlockException {
     return new NodeSettings(
         own.take("node-name"),
-        writable && !own.takeBoolean("read-only", false),
+        !own.takeBoolean("read-only", false) && writable, // taken even where nothing is written
         own.takeBoolean("force-share", forceShare),
         own.takeBoolean("cache.direct", direct),
         own.takeBoolean("cache.no-flush", noFlush),
