@@ -76,6 +76,10 @@ final class BitmapOperations implements BitmapStore {
           BlockError.INVALID,
           "bitmap name of " + length + " bytes: not in 1.." + BitmapRecord.MAX_NAME);
     }
+    if (name.indexOf('\0') >= 0) { // to QEMU the name ends there, and two of one name are damage
+      throw new BlockException(
+          BlockError.INVALID, "bitmap name \"" + HostName.printable(name) + "\": a NUL is in it");
+    }
     PersistentBitmap other = set.find(name);
     if (other != null) {
       throw new BlockException(BlockError.INVALID, "bitmap " + other.printable() + " exists");
