@@ -18,6 +18,7 @@ import io.blkmount.block.request.RequestPipeline;
 import java.io.Closeable;
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.nio.ReadOnlyBufferException;
 import java.time.InstantSource;
 import java.util.concurrent.locks.ReentrantLock;
 
@@ -119,6 +120,9 @@ public final class BlockBackend implements Closeable {
    * @throws IOException if the bytes cannot be read, or {@code INVALID} for a range outside
    */
   public void read(long offset, ByteBuffer target) throws IOException {
+    if (target.isReadOnly()) {
+      throw new ReadOnlyBufferException(); // the kernel fills direct memory without asking
+    }
     try (QuiesceGate.Pass pass = gate.enter()) {
       rules.requireInside(offset, target.remaining(), BlockError.INVALID);
       top.read(offset, target);
