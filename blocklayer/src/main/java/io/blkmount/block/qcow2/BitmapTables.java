@@ -49,8 +49,13 @@ final class BitmapTables {
    * @param granularityBits of the bitmap
    */
   long entryCount(long length, int granularityBits) {
+    return entryCount(length, granularityBits, geometry.clusterSize());
+  }
+
+  /** As {@link #entryCount(long, int)}, for clusters of {@code clusterSize} bytes. */
+  static long entryCount(long length, int granularityBits, int clusterSize) {
     long granules = length == 0 ? 1 : ((length - 1) >> granularityBits) + 1;
-    return (granules - 1) / bitsPerCluster() + 1;
+    return (granules - 1) / ((long) clusterSize * Byte.SIZE) + 1;
   }
 
   /** Takes one table entry that is not 0. */

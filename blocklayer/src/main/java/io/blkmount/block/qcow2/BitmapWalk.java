@@ -26,6 +26,9 @@ final class BitmapWalk {
   private static final int NAME_LENGTH_AT = 18;
   private static final int EXTRA_LENGTH_AT = 20;
 
+  /** Nobody loads such a bitmap: its table may have been made for another length of the disk. */
+  private static final int IN_USE = 1;
+
   /** In use, auto, extra data compatible. */
   private static final int KNOWN_FLAGS = 7;
 
@@ -126,7 +129,15 @@ final class BitmapWalk {
     if (granularity < MIN_GRANULARITY_BITS || granularity > MAX_GRANULARITY_BITS) {
       return "granularity of 2^" + granularity;
     }
-    return nameLength == 0 || nameLength > MAX_NAME ? "a name of " + nameLength + " bytes" : null;
+    if (nameLength == 0 || nameLength > MAX_NAME) {
+      return "a name of " + nameLength + " bytes";
+    }
+    long needed =
+        BitmapTables.entryCount(image.header().length(), granularity, image.clusterSize());
+    boolean isLoaded = (head.getInt(FLAGS_AT) & IN_USE) == 0;
+    return isLoaded && entries != needed
+        ? "a table of " + entries + " entries, not " + needed
+        : null;
   }
 
   private boolean isTable(long offset, long entries) {

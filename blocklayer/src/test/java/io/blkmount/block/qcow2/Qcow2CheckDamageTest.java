@@ -9,6 +9,7 @@ import io.blkmount.block.testing.Images;
 import io.blkmount.block.testing.MemoryChild;
 import io.blkmount.block.testing.MemoryInstance;
 import io.blkmount.block.testing.PagedBytes;
+import io.blkmount.block.testing.Qcow2Layout;
 import io.blkmount.block.testing.QemuImg;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -182,5 +183,18 @@ final class Qcow2CheckDamageTest {
     image.write(directory + 16, ByteBuffer.wrap(new byte[] {9, 60}));
 
     assertThat(CheckRun.of(image).texts()).containsExactly("bitmap 0: type 9");
+  }
+
+  /** QEMU does not open such an image, and nobody writes to it here. */
+  @Test
+  void bitmapTableThatDoesNotFitTheDisk() throws IOException {
+    QemuImg.img("bitmap", "--add", file, "b0");
+    PagedBytes image = Images.load(file);
+    long directory = Qcow2Layout.parse(image).bitmapsOffset();
+    image.write(directory + 8, ByteBuffer.allocate(4).putInt(0, 2));
+
+    assertThat(CheckRun.of(image).texts()).containsExactly("bitmap 0: a table of 2 entries, not 1");
+    image.write(directory + 12, ByteBuffer.allocate(4).putInt(0, 1)); // in use: nobody loads it
+    assertThat(CheckRun.of(image).result().isClean()).isTrue();
   }
 }

@@ -148,7 +148,18 @@ final class Qcow2RepairFeatureTest {
 
   /** With a refcount that is too high beside it, which belongs to what cannot be read any more. */
   @ParameterizedTest(name = "byte {0} of the directory")
-  @CsvSource({"0,01", "2,01", "8,ff", "12,80", "16,02", "17,3f", "18,ff", "18,0000", "20,00001000"})
+  @CsvSource({
+    "0,01",
+    "2,01",
+    "8,ff",
+    "8,00000002",
+    "12,80",
+    "16,02",
+    "17,3f",
+    "18,ff",
+    "18,0000",
+    "20,00001000"
+  })
   void aDirectoryThatCannotBeReadKeepsItsClusters(int at, String hex) throws IOException {
     create("bitmaps", "cluster_size=4k");
     long directory = Qcow2Layout.parse(image).bitmapsOffset();
