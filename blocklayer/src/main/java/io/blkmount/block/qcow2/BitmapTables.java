@@ -209,9 +209,14 @@ final class BitmapTables {
     return record.withTable(tableOffset, entries);
   }
 
+  /**
+   * A last cluster that is not all used is stored as it is: of all ones QEMU makes whole words, and
+   * shows what is behind the end when the disk grows.
+   */
   private long storeCluster(HierarchicalBitmap bits, long firstBit, NewClusters clusters)
       throws IOException {
-    if (bits.isSet(firstBit, firstBit + bitsPerCluster())) {
+    long end = firstBit + bitsPerCluster();
+    if (end <= bits.size() && bits.isSet(firstBit, end)) {
       return ALL_ONES;
     }
     long hostOffset = clusters.take(1, OverlapGuard.Area.BITMAP_DATA);

@@ -108,6 +108,24 @@ final class BitmapInteropTest {
         .contains("\"name\": \"\\u00FC\\u4E2D\", \"granularity\": 512");
   }
 
+  /** QEMU takes an entry of all ones for whole words, and shows them when the disk grows. */
+  @Test
+  void aFullBitmapGrowsWithoutDirtyBits() throws IOException {
+    file = folder.resolve("image.qcow2");
+    QemuImg.create(file, "650k", "");
+    work(
+        image -> {
+          BitmapImages.store(image).addBitmap("full", 65536, true);
+          image.io().writeZeroes(0, 650 << 10, WriteFlags.NONE);
+        });
+
+    QemuImg.img("resize", "-q", file, "8M");
+
+    BitSet written = new BitSet();
+    written.set(0, 11);
+    assertThat(BitmapImages.qemuDirty(file, "full")).isEqualTo(written);
+  }
+
   @Test
   void operationsOfQemuAreSeen() throws IOException {
     create("");
