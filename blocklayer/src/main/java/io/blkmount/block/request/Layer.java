@@ -15,6 +15,7 @@ final class Layer {
   private final DriverInstance instance;
   private final RequestTracker tracker = new RequestTracker();
   private final LayerReader reader;
+  private final ShownLength length;
   private final long guardedLength;
 
   /** Changes only while this node is drained; volatile so that the next request sees it. */
@@ -30,6 +31,7 @@ final class Layer {
     this.instance = instance;
     this.guardedLength = guardedLength;
     this.reader = new LayerReader(instance);
+    this.length = new ShownLength(instance);
   }
 
   DriverInstance instance() {
@@ -38,6 +40,10 @@ final class Layer {
 
   BlockLimits limits() {
     return instance.limits();
+  }
+
+  ShownLength length() {
+    return length;
   }
 
   RequestTracker tracker() {

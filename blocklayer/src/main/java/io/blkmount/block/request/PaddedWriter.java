@@ -67,16 +67,24 @@ final class PaddedWriter {
     // Only a padded tail: cutting after a whole one would take along what others append meanwhile.
     boolean growsTooFar =
         !Alignment.isAligned(end, alignment) && Alignment.up(end, alignment) > oldLength;
-    try {
-      writePadded(offset, source, all);
-    } catch (IOException | RuntimeException | Error failure) {
-      if (growsTooFar) {
-        cutAfter(failure, Math.max(oldLength, end));
-      }
-      throw failure;
-    }
     if (growsTooFar) {
-      cut(Math.max(oldLength, end));
+      writeAndCut(offset, source, all, Math.max(oldLength, end));
+    } else {
+      writePadded(offset, source, all);
+    }
+  }
+
+  private void writeAndCut(long offset, ByteBuffer source, WriteFlags flags, long newLength)
+      throws IOException {
+    layer.length().beginPadding(newLength);
+    try {
+      writePadded(offset, source, flags);
+      cut(newLength);
+    } catch (IOException | RuntimeException | Error failure) {
+      cutAfter(failure, newLength);
+      throw failure;
+    } finally {
+      layer.length().endPadding();
     }
   }
 

@@ -79,7 +79,7 @@ public final class RequestPipeline {
    * @throws IOException if it cannot be found
    */
   public long length() throws IOException {
-    return instance.length();
+    return layer.length().get();
   }
 
   /**

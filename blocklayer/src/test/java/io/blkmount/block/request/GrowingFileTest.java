@@ -152,6 +152,25 @@ class GrowingFileTest {
     }
   }
 
+  /** Who sees the padding shows a disk that is too long, and lets writes in that make it so. */
+  @Test
+  void nobodySeesThePaddingBeforeItIsCutOff() throws Exception {
+    GatedInstance gates = new GatedInstance(MemoryInstance.aligned(1000, 512));
+    RequestPipeline pipeline = new RequestPipeline(gates, OPTIONS);
+    GatedInstance.Gate cutting = gates.closeFor(Kind.TRUNCATE);
+    TestThread<Boolean> padded =
+        TestThread.run(() -> pipeline.write(900, Images.bytes(101, 1), WriteFlags.NONE));
+    cutting.awaitArrival();
+
+    long meanwhile = pipeline.length();
+    cutting.open();
+    padded.join();
+
+    assertThat(meanwhile).isEqualTo(1001);
+    pipeline.truncate(5000, Preallocation.OFF);
+    assertThat(pipeline.length()).isEqualTo(5000);
+  }
+
   @Test
   void anAppendWaitsForOneThatMayCutThePaddingOff() throws Exception {
     GatedInstance gates = new GatedInstance(MemoryInstance.aligned(1000, 512));
