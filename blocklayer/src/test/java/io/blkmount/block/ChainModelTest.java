@@ -9,6 +9,7 @@ import io.blkmount.block.driver.CreateOptions;
 import io.blkmount.block.driver.DetectZeroesMode;
 import io.blkmount.block.driver.DiscardMode;
 import io.blkmount.block.driver.Extent;
+import io.blkmount.block.driver.Preallocation;
 import io.blkmount.block.error.BlockError;
 import io.blkmount.block.error.BlockException;
 import io.blkmount.block.open.CacheMode;
@@ -82,11 +83,14 @@ final class ChainModelTest {
   private void create(String name, long length, String base, String format, SplittableRandom random)
       throws IOException {
     Map<String, String> values =
-        Map.of(
-            "cluster_size",
-            String.valueOf(512 << random.nextInt(9)),
-            "compat",
-            random.nextInt(3) == 0 ? "0.10" : "1.1");
+        random.nextInt(3) == 0
+            ? Map.of(
+                "cluster_size", String.valueOf(16384 << random.nextInt(3)), "extended_l2", "on")
+            : Map.of(
+                "cluster_size",
+                String.valueOf(512 << random.nextInt(9)),
+                "compat",
+                random.nextInt(3) == 0 ? "0.10" : "1.1");
     BackingReference backing = new BackingReference(base, format);
     BlockLayer.create(
         directory.resolve(name).toString(), "qcow2", new CreateOptions(length, backing, values));
@@ -98,6 +102,8 @@ final class ChainModelTest {
 
   private OpenOptions randomOptions(SplittableRandom random) {
     return options("top")
+        .withImageOption("compress", random.nextInt(3) == 0 ? "on" : "off")
+        .withResizable(random.nextBoolean())
         .withCache(CacheMode.values()[random.nextInt(CacheMode.values().length)])
         .withDiscard(DiscardMode.values()[random.nextInt(2)])
         .withDetectZeroes(DetectZeroesMode.values()[random.nextInt(3)])
@@ -114,6 +120,11 @@ final class ChainModelTest {
   private static void randomStep(
       BlockBackend disk, DiskModel model, SplittableRandom random, String context)
       throws IOException {
+    if (disk.resizable() && random.nextInt(12) == 0) {
+      int newLength = 512 * random.nextInt(1, 2000);
+      model.truncate(newLength);
+      disk.truncate(newLength, Preallocation.OFF);
+    }
     int offset = random.nextInt(model.length());
     int length = Math.min(model.length() - offset, random.nextInt(1, 1 << random.nextInt(1, 18)));
     switch (random.nextInt(10)) {
@@ -134,10 +145,19 @@ final class ChainModelTest {
         disk.discard(offset, length);
       }
       case 8 -> {
-        disk.reserve(offset, length);
+        reserve(disk, offset, length);
         disk.flush();
       }
       default -> checkExtent(disk, model, offset, length, context);
+    }
+  }
+
+  /** Where everything is compressed no space can be promised. */
+  private static void reserve(BlockBackend disk, int offset, int length) throws IOException {
+    try {
+      disk.reserve(offset, length);
+    } catch (BlockException e) {
+      assertThat(e.error()).isEqualTo(BlockError.NOT_SUPPORTED);
     }
   }
 
