@@ -27,6 +27,8 @@ final class FakeKernel implements AutoCloseable {
   private static final int SHUT_READ = 0;
   private static final int SOL_SOCKET = 1;
   private static final int SO_SNDBUF = 7;
+  private static final int SO_SNDBUFFORCE = 32;
+  private static final int ROOM_FOR_ANSWERS = 4 << 20;
 
   private static final Calls CALLS = LibraryLoader.create(Calls.class).load("c");
 
@@ -60,6 +62,7 @@ final class FakeKernel implements AutoCloseable {
     assertThat(CALLS.socketpair(AF_UNIX, type, 0, sockets)).isZero();
     socket = sockets[0];
     serversSocket = sockets[1];
+    takeManyAnswers();
     device = DevFuse.of(serversSocket);
     memory = RequestMemory.allocate();
   }
@@ -145,6 +148,14 @@ final class FakeKernel implements AutoCloseable {
   /** Lets go of the mount: there are no more requests, and who serves it closes the rest. */
   void end() {
     assertThat(CALLS.close(socket)).isZero();
+  }
+
+  /** A kernel has room for all answers at once; root may go past the limit of the system. */
+  private void takeManyAnswers() {
+    int[] room = {ROOM_FOR_ANSWERS};
+    if (CALLS.setsockopt(serversSocket, SOL_SOCKET, SO_SNDBUFFORCE, room, 4) != 0) {
+      assertThat(CALLS.setsockopt(serversSocket, SOL_SOCKET, SO_SNDBUF, room, 4)).isZero();
+    }
   }
 
   /** Takes only short answers from now on. */
