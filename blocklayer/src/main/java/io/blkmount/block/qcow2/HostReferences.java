@@ -11,6 +11,9 @@ final class HostReferences {
   /** More than new refcounts take, unless the file is very large. */
   static final int LOOKED_AT_BEHIND = 1 << 16;
 
+  /** As long as the longest L1 table; directories and key areas are shorter. */
+  private static final long LONGEST_KEPT_FREE = 32L << 20;
+
   private final int clusterBits;
   private final long fileLength;
   private final CheckTally tally;
@@ -86,9 +89,14 @@ final class HostReferences {
     }
   }
 
-  /** Reports a range that is not in the file, and keeps it free of what a repair makes. */
+  /**
+   * Reports a range that is not in the file, and keeps it free of what a repair makes, unless it is
+   * so long that the file would become much longer for something that nobody has ever written.
+   */
   void reportOutside(String what, long offset, long length) {
-    noteBehind(offset >>> clusterBits, (offset + length - 1) >>> clusterBits);
+    if (length <= LONGEST_KEPT_FREE) {
+      noteBehind(offset >>> clusterBits, (offset + length - 1) >>> clusterBits);
+    }
     tally.corruption(
         1,
         () ->
