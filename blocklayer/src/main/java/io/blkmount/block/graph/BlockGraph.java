@@ -3,6 +3,7 @@ package io.blkmount.block.graph;
 
 import io.blkmount.block.error.BlockError;
 import io.blkmount.block.error.BlockException;
+import io.blkmount.block.error.Rethrown;
 import java.io.Closeable;
 import java.io.IOException;
 import java.util.ArrayDeque;
@@ -81,7 +82,7 @@ public final class BlockGraph implements Closeable {
         first = joined(first, e);
       }
     }
-    rethrow(first);
+    Rethrown.rethrow(first);
   }
 
   private static Throwable joined(@Nullable Throwable first, Throwable next) {
@@ -92,16 +93,6 @@ public final class BlockGraph implements Closeable {
       first.addSuppressed(next);
     }
     return first;
-  }
-
-  private static void rethrow(@Nullable Throwable failure) throws IOException {
-    if (failure instanceof IOException e) {
-      throw e;
-    } else if (failure instanceof RuntimeException e) {
-      throw e;
-    } else if (failure instanceof Error e) {
-      throw e;
-    }
   }
 
   /** Orders the nodes so that none comes before a parent of it. */

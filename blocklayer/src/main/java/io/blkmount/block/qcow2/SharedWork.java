@@ -2,6 +2,7 @@
 package io.blkmount.block.qcow2;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
+import io.blkmount.block.error.Rethrown;
 import java.io.IOException;
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
@@ -117,16 +118,6 @@ final class SharedWork {
     if (interrupted) {
       Thread.currentThread().interrupt();
     }
-    rethrow(failure);
-  }
-
-  private static void rethrow(@Nullable Throwable thrown) throws IOException {
-    if (thrown instanceof IOException e) {
-      throw e;
-    } else if (thrown instanceof RuntimeException e) {
-      throw e;
-    } else if (thrown instanceof Error e) {
-      throw e;
-    }
+    Rethrown.rethrow(failure);
   }
 }
